@@ -1,0 +1,1 @@
+"""What you can ask: the HTTP routes, the read model, and the dashboard."""

@@ -1,0 +1,1 @@
+"""How you run it: the headwater command, one file a command group."""

@@ -1,0 +1,1 @@
+"""What was: the ClickHouse tables, the archive writer, and SQL over them."""

@@ -1,0 +1,1 @@
+"""What it means: pure folds of events into customer state, without I/O and without a clock."""

@@ -1,0 +1,1 @@
+"""What happened: the events, their schemas, and their wire format."""

@@ -1,0 +1,1 @@
+"""How it flows: the logs, the Faust app, the batch lane, and its agents."""

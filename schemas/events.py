@@ -1,0 +1,706 @@
+"""What can happen? One frozen Struct an event, generated from the .avsc files (`python -m schemas.generate`).
+
+Times (`*_at`, `as_of`) are ms since the epoch, UTC; dates (`*_on`) are days since it; money (`*_minor`) is in
+minor units of the record's currency. What each field means is said by the `doc` in its .avsc file.
+"""
+
+from msgspec import Struct, field
+
+
+class Event(Struct, frozen=True, kw_only=True, gc=False):
+    """What every event has."""
+
+    event_id: str
+    occurred_at: int
+    received_at: int
+    source: str = "api"
+
+
+class CustomerEvent(Event, frozen=True, kw_only=True, gc=False):
+    """Something happened with one customer; customer_id is the record's key."""
+
+    customer_id: str
+    channel: str | None = None
+
+
+class EngineEvent(Event, frozen=True, kw_only=True, gc=False):
+    """Something that the engine itself tells: the time, parameters in force, conclusions."""
+
+    source: str = "engine"
+
+
+class CustomerErased(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer's personal data must be forgotten (GDPR article 17 or the like)."""
+
+    request_id: str | None = None
+    requested_at: int | None = None
+    legal_basis: str | None = None
+    requested_by: str | None = None
+
+
+class CustomersMerged(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """Two customer ids turned out to be one customer: merged_customer_id joins customer_id."""
+
+    merged_customer_id: str
+    method: str = "manual"
+    confidence: float | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+class CustomersUnmerged(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """An earlier merge was wrong: merged_customer_id is a customer of its own again."""
+
+    merged_customer_id: str
+    merge_event_id: str | None = None
+    decided_by: str | None = None
+    reason: str | None = None
+
+
+class ConsentChanged(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer granted or withdrew consent to be contacted. source and channel say where."""
+
+    consent_channel: str
+    purpose: str
+    status: str
+    legal_basis: str | None = None
+    policy_version: str | None = None
+
+
+class ContactLinked(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A person has a role at an organisation, which is the customer."""
+
+    contact_id: str
+    role: str | None = None
+    department: str | None = None
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    is_primary: bool = False
+    since_on: int | None = None
+    until_on: int | None = None
+
+
+class CustomerRegistered(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A customer became known by name."""
+
+    traits: dict[str, str] = field(default_factory=dict)
+    kind: str = "person"
+    campaign_id: str | None = None
+    referral_code: str | None = None
+
+
+class OwnerAssigned(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A colleague or team became responsible for the customer."""
+
+    owner_id: str
+    owner_name: str | None = None
+    team: str | None = None
+    role: str | None = None
+    reason: str | None = None
+
+
+class TraitsUpdated(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """Something became known of the customer, or is no longer so."""
+
+    traits: dict[str, str] = field(default_factory=dict)
+    removed: tuple[str, ...] = ()
+
+
+class InvoiceIssued(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """An invoice went to the customer."""
+
+    invoice_id: str
+    order_id: str | None = None
+    contract_id: str | None = None
+    amount_minor: int
+    currency: str
+    tax_minor: int | None = None
+    due_on: int | None = None
+    purchase_order: str | None = None
+
+
+class OrderCancelled(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """An order was called off as a whole, as if it had never been placed."""
+
+    order_id: str
+    reason: str | None = None
+
+
+class OrderLine(Struct, frozen=True, kw_only=True, gc=False):
+    """One product of an order."""
+
+    sku: str
+    category: str | None = None
+    quantity: int
+    unit_price_minor: int
+    cost_minor: int | None = None
+
+
+class OrderPlaced(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer bought something."""
+
+    order_id: str
+    amount_minor: int
+    currency: str
+    tax_minor: int | None = None
+    shipping_minor: int | None = None
+    discount_minor: int | None = None
+    store: str | None = None
+    coupon: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+
+
+class RefundLine(Struct, frozen=True, kw_only=True, gc=False):
+    """One product that came back."""
+
+    sku: str
+    quantity: int
+    amount_minor: int | None = None
+
+
+class OrderRefunded(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """Money of an order went back to the customer."""
+
+    order_id: str
+    amount_minor: int
+    currency: str
+    tax_minor: int | None = None
+    reason: str | None = None
+    lines: tuple[RefundLine, ...] = ()
+
+
+class PaymentReceived(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer paid."""
+
+    payment_id: str
+    invoice_id: str | None = None
+    order_id: str | None = None
+    amount_minor: int
+    currency: str
+    fee_minor: int | None = None
+    method: str | None = None
+    reference: str | None = None
+
+
+class CartLine(Struct, frozen=True, kw_only=True, gc=False):
+    """One product in a cart."""
+
+    sku: str
+    category: str | None = None
+    quantity: int
+    unit_price_minor: int | None = None
+
+
+class CartUpdated(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer's cart changed."""
+
+    cart_id: str | None = None
+    action: str | None = None
+    sku: str | None = None
+    lines: tuple[CartLine, ...] = ()
+    amount_minor: int | None = None
+    currency: str | None = None
+    coupon: str | None = None
+    session_id: str | None = None
+
+
+class CustomEvent(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """Something of your own, for which the catalogue has no event."""
+
+    name: str
+    properties: dict[str, str] = field(default_factory=dict)
+
+
+class PageViewed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer looked at a page or screen."""
+
+    url: str
+    title: str | None = None
+    referrer: str | None = None
+    session_id: str | None = None
+    device: str | None = None
+    campaign_id: str | None = None
+    dwell_ms: int | None = None
+
+
+class ProductViewed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer looked at a product."""
+
+    sku: str
+    category: str | None = None
+    price_minor: int | None = None
+    currency: str | None = None
+    url: str | None = None
+    session_id: str | None = None
+    device: str | None = None
+    campaign_id: str | None = None
+    dwell_ms: int | None = None
+
+
+class SearchPerformed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer searched for something."""
+
+    query: str
+    results: int | None = None
+    category: str | None = None
+    filters: dict[str, str] = field(default_factory=dict)
+    clicked_sku: str | None = None
+    session_id: str | None = None
+
+
+class SocialInteraction(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer reacted to something on a social network."""
+
+    action: str
+    network: str | None = None
+    content_id: str | None = None
+    sku: str | None = None
+    campaign_id: str | None = None
+    url: str | None = None
+    handle: str | None = None
+    text: str | None = None
+
+
+class ContactLogged(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """We spoke or wrote with the customer."""
+
+    kind: str
+    direction: str = "inbound"
+    interaction_id: str | None = None
+    agent_id: str | None = None
+    duration_seconds: int | None = None
+    outcome: str | None = None
+    subject: str | None = None
+    note: str | None = None
+    ticket_id: str | None = None
+    opportunity_id: str | None = None
+
+
+class TicketOpened(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer asked for help or complained."""
+
+    ticket_id: str
+    subject: str | None = None
+    text: str | None = None
+    category: str | None = None
+    priority: str = "normal"
+    order_id: str | None = None
+    sku: str | None = None
+    agent_id: str | None = None
+    due_at: int | None = None
+
+
+class TicketResolved(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A ticket was closed."""
+
+    ticket_id: str
+    resolution: str | None = None
+    agent_id: str | None = None
+    first_reply_at: int | None = None
+    handling_minutes: int | None = None
+    note: str | None = None
+
+
+class WarrantyPart(Struct, frozen=True, kw_only=True, gc=False):
+    """One part that was replaced."""
+
+    sku: str
+    quantity: int
+    unit_cost_minor: int | None = None
+
+
+class WarrantyClaimed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer claimed a warranty."""
+
+    claim_id: str
+    sku: str
+    order_id: str | None = None
+    serial_number: str | None = None
+    purchased_on: int | None = None
+    decision: str | None = None
+    description: str | None = None
+    parts: tuple[WarrantyPart, ...] = ()
+    cost_minor: int | None = None
+    currency: str | None = None
+
+
+class ReviewPosted(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer reviewed a product or the shop in public."""
+
+    review_id: str
+    sku: str | None = None
+    order_id: str | None = None
+    rating: float
+    rating_max: int = 5
+    title: str | None = None
+    text: str | None = None
+    site: str | None = None
+    url: str | None = None
+
+
+class SurveyAnswered(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer answered one question of a survey."""
+
+    survey: str
+    question: str
+    kind: str
+    score: float
+    scale_min: int = 0
+    scale_max: int = 10
+    text: str | None = None
+    response_id: str | None = None
+    order_id: str | None = None
+    ticket_id: str | None = None
+
+
+class CampaignBounced(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A message did not reach the customer."""
+
+    campaign_id: str
+    message_id: str | None = None
+    variant: str | None = None
+    kind: str
+    reason: str | None = None
+
+
+class CampaignClicked(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer followed a link of a message."""
+
+    campaign_id: str
+    message_id: str | None = None
+    variant: str | None = None
+    url: str | None = None
+    link: str | None = None
+    device: str | None = None
+
+
+class CampaignComplained(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer marked a message as unwanted."""
+
+    campaign_id: str
+    message_id: str | None = None
+    variant: str | None = None
+    reason: str | None = None
+
+
+class CampaignOpened(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer opened a message."""
+
+    campaign_id: str
+    message_id: str | None = None
+    variant: str | None = None
+    device: str | None = None
+    is_automatic: bool = False
+
+
+class CampaignPlanned(Event, frozen=True, kw_only=True, gc=False):
+    """A campaign is to run. It concerns no single customer."""
+
+    channel: str | None = None
+    campaign_id: str
+    name: str
+    starts_on: int
+    ends_on: int | None = None
+    budget_minor: int | None = None
+    currency: str | None = None
+    audience: str | None = None
+    audience_size: int | None = None
+    goal: str | None = None
+    owner_id: str | None = None
+
+
+class CampaignSent(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A message of a campaign went to the customer."""
+
+    campaign_id: str
+    message_id: str | None = None
+    variant: str | None = None
+    template: str | None = None
+    cost_minor: int | None = None
+    currency: str | None = None
+
+
+class CampaignUnsubscribed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer wants no more of such messages."""
+
+    campaign_id: str
+    message_id: str | None = None
+    variant: str | None = None
+    purpose: str | None = None
+    reason: str | None = None
+
+
+class CouponRedeemed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer used a coupon."""
+
+    coupon: str
+    campaign_id: str | None = None
+    order_id: str | None = None
+    discount_minor: int | None = None
+    currency: str | None = None
+
+
+class ReferralMade(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer recommended us to someone."""
+
+    referred_customer_id: str | None = None
+    referral_code: str | None = None
+    email: str | None = None
+    campaign_id: str | None = None
+    status: str = "invited"
+    reward_minor: int | None = None
+    currency: str | None = None
+
+
+class CompetitorNoted(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A competitor is courting or serving the customer."""
+
+    competitor: str
+    standing: str | None = None
+    opportunity_id: str | None = None
+    sku: str | None = None
+    price_minor: int | None = None
+    currency: str | None = None
+    note: str | None = None
+
+
+class ContractSigned(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer signed a contract."""
+
+    contract_id: str
+    opportunity_id: str | None = None
+    quote_id: str | None = None
+    amount_minor: int
+    currency: str
+    starts_on: int
+    ends_on: int | None = None
+    is_renewing: bool = False
+    billing_period: str | None = None
+    signed_by: str | None = None
+
+
+class LeadCaptured(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """The customer showed interest for the first time."""
+
+    lead_id: str
+    origin: str | None = None
+    campaign_id: str | None = None
+    interest: str | None = None
+    company: str | None = None
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    score: float | None = None
+    owner_id: str | None = None
+
+
+class OpportunityClosed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """An opportunity was won or lost."""
+
+    opportunity_id: str
+    outcome: str
+    amount_minor: int | None = None
+    currency: str | None = None
+    reason: str | None = None
+    competitor: str | None = None
+    order_id: str | None = None
+
+
+class OpportunityOpened(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A chance to sell something arose."""
+
+    opportunity_id: str
+    name: str | None = None
+    stage: str
+    amount_minor: int | None = None
+    currency: str | None = None
+    probability: float | None = None
+    expected_close_on: int | None = None
+    owner_id: str | None = None
+    lead_id: str | None = None
+    campaign_id: str | None = None
+
+
+class OpportunityStageChanged(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """An opportunity moved in the sales pipeline."""
+
+    opportunity_id: str
+    from_stage: str | None = None
+    to_stage: str
+    amount_minor: int | None = None
+    currency: str | None = None
+    probability: float | None = None
+    expected_close_on: int | None = None
+    reason: str | None = None
+
+
+class QuoteLine(Struct, frozen=True, kw_only=True, gc=False):
+    """One product of a quote."""
+
+    sku: str
+    category: str | None = None
+    quantity: int
+    unit_price_minor: int
+
+
+class QuoteIssued(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """An offer with prices went to the customer."""
+
+    quote_id: str
+    revision: int = 1
+    opportunity_id: str | None = None
+    amount_minor: int
+    currency: str
+    tax_minor: int | None = None
+    discount_minor: int | None = None
+    valid_until_on: int | None = None
+    lines: tuple[QuoteLine, ...] = ()
+
+
+class TaskCompleted(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A task was done or dropped."""
+
+    task_id: str
+    outcome: str = "done"
+    owner_id: str | None = None
+    duration_minutes: int | None = None
+    note: str | None = None
+
+
+class TaskScheduled(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A colleague is to do something for the customer."""
+
+    task_id: str
+    title: str
+    kind: str | None = None
+    due_at: int
+    priority: str = "normal"
+    owner_id: str | None = None
+    opportunity_id: str | None = None
+    ticket_id: str | None = None
+    note: str | None = None
+
+
+class BaseCurrencySet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """Totals over several currencies are now shown in this one."""
+
+    currency: str
+
+
+class ClockTicked(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """Time passed; occurred_at is the time it now is."""
+
+
+class ExchangeRateSet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A currency is now worth this much of the base currency."""
+
+    currency: str
+    base_currency: str
+    rate: str
+
+
+class LifecycleChanged(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A customer moved to another lifecycle stage."""
+
+    customer_id: str
+    from_stage: str | None = None
+    to_stage: str
+    reason: str
+    late: bool
+    rules_version: str
+    cause_topic: str
+    cause_partition: int
+    cause_offset: int
+
+
+class LifecycleRulesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """The lifecycle rules in force are now these."""
+
+    version: str
+    new_days: int = 60
+    active_days: int = 90
+    at_risk_days: int = 180
+    dormant_days: int = 365
+    win_back_days: int = 180
+    rhythm: bool = False
+    reference_gap_days: int = 60
+    rfm_window_days: int | None = None
+
+
+class ProcessingFailed(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A record of the log could not be processed; this keeps it, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    key: bytes | None = None
+    value: bytes | None = None
+    customer_id: str | None = None
+
+
+class RfmBoundariesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """The RFM boundaries are now these: 20, 40, 60 and 80 percentiles (inverted CDF) over customers with an order."""
+
+    as_of: int
+    r: tuple[int, ...]
+    f: tuple[int, ...]
+    m_minor: tuple[int, ...]
+    currency: str
+    customers: int
+    window_days: int | None = None
+
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    "CustomerErased": CustomerErased,
+    "CustomersMerged": CustomersMerged,
+    "CustomersUnmerged": CustomersUnmerged,
+    "ConsentChanged": ConsentChanged,
+    "ContactLinked": ContactLinked,
+    "CustomerRegistered": CustomerRegistered,
+    "OwnerAssigned": OwnerAssigned,
+    "TraitsUpdated": TraitsUpdated,
+    "InvoiceIssued": InvoiceIssued,
+    "OrderCancelled": OrderCancelled,
+    "OrderPlaced": OrderPlaced,
+    "OrderRefunded": OrderRefunded,
+    "PaymentReceived": PaymentReceived,
+    "CartUpdated": CartUpdated,
+    "CustomEvent": CustomEvent,
+    "PageViewed": PageViewed,
+    "ProductViewed": ProductViewed,
+    "SearchPerformed": SearchPerformed,
+    "SocialInteraction": SocialInteraction,
+    "ContactLogged": ContactLogged,
+    "TicketOpened": TicketOpened,
+    "TicketResolved": TicketResolved,
+    "WarrantyClaimed": WarrantyClaimed,
+    "ReviewPosted": ReviewPosted,
+    "SurveyAnswered": SurveyAnswered,
+    "CampaignBounced": CampaignBounced,
+    "CampaignClicked": CampaignClicked,
+    "CampaignComplained": CampaignComplained,
+    "CampaignOpened": CampaignOpened,
+    "CampaignPlanned": CampaignPlanned,
+    "CampaignSent": CampaignSent,
+    "CampaignUnsubscribed": CampaignUnsubscribed,
+    "CouponRedeemed": CouponRedeemed,
+    "ReferralMade": ReferralMade,
+    "CompetitorNoted": CompetitorNoted,
+    "ContractSigned": ContractSigned,
+    "LeadCaptured": LeadCaptured,
+    "OpportunityClosed": OpportunityClosed,
+    "OpportunityOpened": OpportunityOpened,
+    "OpportunityStageChanged": OpportunityStageChanged,
+    "QuoteIssued": QuoteIssued,
+    "TaskCompleted": TaskCompleted,
+    "TaskScheduled": TaskScheduled,
+    "BaseCurrencySet": BaseCurrencySet,
+    "ClockTicked": ClockTicked,
+    "ExchangeRateSet": ExchangeRateSet,
+    "LifecycleChanged": LifecycleChanged,
+    "LifecycleRulesSet": LifecycleRulesSet,
+    "ProcessingFailed": ProcessingFailed,
+    "RfmBoundariesSet": RfmBoundariesSet,
+}

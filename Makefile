@@ -1,0 +1,87 @@
+# One way to run things. `make help` lists it; pre-commit and CI call the same targets.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATA ?= .headwater
+ARGS ?=
+
+.PHONY: help setup setup-dev demo serve doctor test test-unit browser lint format bench clean-data clean lock
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## create the virtual environment with the locked dependencies
+setup-dev: $(VENV)/.ready-dev ## the same, with what tests and lint need
+
+demo: $(VENV)/.ready ## load the sample orders and serve them (ARGS="--original-dates …")
+	@$(BIN)/headwater demo --data-dir $(DATA) $(ARGS)
+
+serve: $(VENV)/.ready ## run the engine without the sample (ARGS="--port …")
+	@$(BIN)/headwater serve --data-dir $(DATA) $(ARGS)
+
+doctor: $(VENV)/.ready ## check that log, table, read model and history agree
+	@$(BIN)/headwater doctor --data-dir $(DATA) $(ARGS)
+
+test: $(VENV)/.ready-dev browser ## every test (ARGS="tests/unit -k rfm")
+	$(BIN)/python -m pytest $(ARGS)
+
+test-unit: $(VENV)/.ready-dev ## the tests without I/O, in seconds
+	$(BIN)/python -m pytest tests/unit $(ARGS)
+
+browser: # the browser tests use an installed Chromium; as root on Debian, one is installed
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } >&2 \
+	      || echo "make: could not install chromium; the browser tests will skip" >&2; \
+	  else echo "make: no Chromium found; install one (on Debian: sudo apt install chromium) or the browser tests skip" >&2; fi; }
+
+lint: $(VENV)/.ready-dev ## ruff, its formatter, and mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.ready-dev ## let ruff fix and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.ready-dev ## measure the bars and write bench/results/
+	$(BIN)/python -m bench $(ARGS)
+
+clean-data: ## forget all events and everything derived from them
+	@test ! -e $(DATA)/server.json || { echo "make: a server holds $(DATA); stop it first (Ctrl-C)" >&2; exit 2; }
+	rm -rf $(DATA)
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+lock: ## resolve the dependencies again (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build \
+	  pyproject.toml -o requirements.lock $(ARGS)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build --group dev \
+	  -c requirements.lock pyproject.toml -o requirements-dev.lock $(ARGS)
+
+# What is installed is what the lock files say, by hash. A stamp keeps an unchanged environment untouched.
+define install
+	@if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python --require-hashes -r $(1) >&2; \
+	else $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1) >&2; fi
+endef
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "make: Headwater needs Python 3.11 or later; name one with make PYTHON=…" >&2; exit 2; }
+	@echo "Setting up $(VENV), once: about a minute" >&2
+	@if command -v uv >/dev/null; then uv venv -q --seed --python $(PYTHON) $(VENV) >&2; else $(PYTHON) -m venv $(VENV) >&2; fi
+
+$(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/python
+	$(call install,requirements.lock)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+$(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
+	$(call install,requirements-dev.lock)
+	@touch $@

@@ -1,8 +1,8 @@
 """How many decimal digits has each currency? ISO 4217, as of January 2026.
 
-A table of our own, because amounts on the log are in minor units: an upgraded package that changed a currency's
-digits would change what old events say. Codes withdrawn since 2015 stay, for the history that is loaded. Codes
-without minor units (gold, testing, …) are not money here.
+A table of our own, because amounts on the log are in minor units: an upgraded package that changed the digits
+of a currency would change what old events say. Codes withdrawn since 2015 stay, for the history that is
+loaded. Codes without minor units (gold, testing, …) are not money here.
 """
 
 _CODES = {

@@ -1,7 +1,7 @@
-"""What can happen? One frozen Struct an event. Written by `python -m schemas.generate` from the .avsc.
+"""What can happen? One frozen Struct an event, written by `python -m schemas.generate`.
 
-Edit those, not this. Times (`*_at`, `as_of`) are ms since the epoch, UTC; dates (`*_on`) are days since it; money
-(`*_minor`) is in minor units of the currency. What each field means is said by the `doc` in its .avsc file.
+Edit the .avsc files, not this. Times (`*_at`, `as_of`) are ms since the epoch, UTC; dates (`*_on`) are days
+since it; money (`*_minor`) is in minor units of the currency. Each field's `doc` is in its .avsc file.
 """
 
 from msgspec import Struct, field

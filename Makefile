@@ -54,7 +54,8 @@ bench: $(VENV)/.ready-dev ## measure the bars and write bench/results/
 	$(BIN)/python -m bench $(ARGS)
 
 clean-data: ## forget all events and everything derived from them
-	@test ! -e $(DATA)/server.json || { echo "make: a server holds $(DATA); stop it first (Ctrl-C)" >&2; exit 2; }
+	@test ! -e $(DATA)/lock || $(PYTHON) -c 'import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)' \
+	  $(DATA)/lock 2>/dev/null || { echo "make: $(DATA) is in use; stop its server first (Ctrl-C)" >&2; exit 2; }
 	rm -rf $(DATA)
 
 clean: ## remove the virtual environment and caches

@@ -69,8 +69,8 @@ class Load:
         progress = (await loads(log)).get(name, Progress(digest=digest, rows=rows, shift_days=shift_days))
         if progress.digest != digest:
             raise LoadRefused(
-                f"{name!r} was loaded up to row {progress.row} from another content (SHA-256 "
-                f"{progress.digest[:12]}…, now {digest[:12]}…): restore the file, or load this under another name."
+                f"{name!r} was loaded up to row {progress.row} from other content, of SHA-256 "
+                f"{progress.digest[:12]}…: restore the file, or load this one under another name."
             )
         if progress.shift_days != shift_days:
             raise LoadRefused(

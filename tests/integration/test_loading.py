@@ -1,0 +1,132 @@
+"""Does a load append each row once, whatever interrupts it?"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from schemas.codec import decode
+from schemas.events import ClockTicked, OrderPlaced
+from streams.loading import DAY_MS, Load, LoadRefused, loads
+from streams.log import ProducerFenced
+from streams.sqlite_log import SqliteLog
+from streams.topics import EVENTS, topic_specs
+
+PARTITIONS = 2
+MONDAY = 19_000 * DAY_MS
+
+
+def order(row: int, at: int = MONDAY) -> OrderPlaced:
+    return OrderPlaced(
+        event_id=f"00000000-0000-4000-8000-{row:012}",
+        customer_id=f"c{row % 5}",
+        occurred_at=at,
+        received_at=0,
+        order_id=str(row),
+        amount_minor=row,
+        currency="USD",
+    )
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    log = await SqliteLog.open(tmp_path / "log.db", topic_specs(PARTITIONS))
+    yield log
+    await log.close()
+
+
+async def begin(
+    log: SqliteLog, digest: str = "d1", *, rows: int = 6, ticks: bool = False, shift: int = 0
+) -> Load:
+    return await Load.begin(log, "file", digest=digest, rows=rows, shift_days=shift, ticks=ticks)
+
+
+async def told(log: SqliteLog) -> list[list[object]]:
+    """For each partition, what its events say: an order's id, or the days of a tick."""
+    return [
+        [
+            event.occurred_at / DAY_MS if isinstance(event, ClockTicked) else event.order_id
+            for event in (decode(record.value) for record in await log.read(EVENTS, partition, 0, 1000))
+        ]
+        for partition in range(PARTITIONS)
+    ]
+
+
+async def orders_of(log: SqliteLog) -> list[int]:
+    return sorted(int(row) for partition in await told(log) for row in partition if isinstance(row, str))
+
+
+async def test_a_load_resumes_at_the_row_after_its_last_batch(log: SqliteLog) -> None:
+    """What one process appended, the next one does not."""
+    first = await begin(log)
+    await first.append([order(0), order(1)], first_row=0)
+    second = await begin(log)
+    assert second.progress.row == 2
+    await second.append([order(n) for n in range(2, 6)], first_row=2)
+    assert second.progress.done
+    assert await orders_of(log) == list(range(6))
+
+
+async def test_a_finished_load_stays_finished(log: SqliteLog) -> None:
+    """Beginning it again tells that there is nothing left, and refuses its rows."""
+    await (await begin(log)).append([order(n) for n in range(6)], first_row=0)
+    again = await begin(log)
+    assert again.progress.done
+    with pytest.raises(LoadRefused, match="goes on at row 6, not 0"):
+        await again.append([order(0)], first_row=0)
+    assert await orders_of(log) == list(range(6))
+
+
+async def test_a_later_load_fences_the_one_under_way(log: SqliteLog) -> None:
+    """Two loaders of one source cannot both append."""
+    first = await begin(log)
+    await begin(log)
+    with pytest.raises(ProducerFenced):
+        await first.append([order(0)], first_row=0)
+    assert await orders_of(log) == []
+
+
+async def test_changed_content_is_refused_with_the_remedy(log: SqliteLog) -> None:
+    """Rows of another file must not continue this one's."""
+    await (await begin(log)).append([order(0)], first_row=0)
+    with pytest.raises(LoadRefused, match="under another name"):
+        await begin(log, "d2")
+
+
+async def test_another_shift_is_refused(log: SqliteLog) -> None:
+    """One source has one shift, or its dates would mix."""
+    await (await begin(log, shift=7)).append([order(0)], first_row=0)
+    with pytest.raises(LoadRefused, match="7 days shifted, not 8"):
+        await begin(log, shift=8)
+
+
+async def test_ticks_begin_each_day_with_events_and_end_the_load(log: SqliteLog) -> None:
+    """Every partition hears of each day before its events, also across a resume, and of the end."""
+    days = [
+        MONDAY,
+        MONDAY,
+        MONDAY + DAY_MS,
+        MONDAY + DAY_MS,
+        MONDAY + 3 * DAY_MS,
+        MONDAY + 3 * DAY_MS + 6 * 3_600_000,
+    ]
+    rows = [order(n, at) for n, at in enumerate(days)]
+    await (await begin(log, ticks=True)).append(rows[:3], first_row=0)
+    await (await begin(log, ticks=True)).append(rows[3:], first_row=3)
+    for partition in await told(log):
+        assert [at for at in partition if isinstance(at, float)] == [19_000, 19_001, 19_003, 19_003.25]
+    assert await orders_of(log) == list(range(6))
+
+
+async def test_without_ticks_only_rows_are_appended(log: SqliteLog) -> None:
+    """On the wall clock, time is the engine's to tell."""
+    await (await begin(log)).append([order(n, MONDAY + n * DAY_MS) for n in range(6)], first_row=0)
+    assert sum(len(partition) for partition in await told(log)) == 6
+
+
+async def test_the_log_lists_its_loads(log: SqliteLog) -> None:
+    """Whoever holds the clock can see that a load is not done."""
+    await (await begin(log)).append([order(0)], first_row=0)
+    assert {name: (load.row, load.rows, load.done) for name, load in (await loads(log)).items()} == {
+        "file": (1, 6, False)
+    }

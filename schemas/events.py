@@ -1,25 +1,36 @@
 """What can happen? One frozen Struct an event, written by `python -m schemas.generate`.
 
-Edit the .avsc files, not this. Times (`*_at`, `as_of`) are ms since the epoch, UTC; dates (`*_on`) are days
-since it; money (`*_minor`) is in minor units of the currency. Each field's `doc` is in its .avsc file.
+Edit the .avsc files, not this. Each field's `doc` is there. Limits hold for what is decoded from the log.
 """
 
-from msgspec import Struct, field
+from typing import Annotated
+
+from msgspec import Meta, Struct, field
+
+Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")]
+CustomerId = Annotated[str, Meta(pattern=r"^[^\\\\x00-\\\\x1f\\\\x7f-\\\\x9f]+\Z", max_length=128)]
+Millis = Annotated[int, Meta(ge=0, le=10413791999999)]  # since the epoch, UTC
+Days = Annotated[int, Meta(ge=-25567, le=120529)]  # since 1970-01-01
+Minor = Annotated[int, Meta(ge=0, le=1000000000000000)]  # money, in minor units of the record's currency
+Long = Annotated[int, Meta(ge=-9007199254740991, le=9007199254740991)]  # what JSON numbers hold exactly
+Count = Annotated[int, Meta(ge=0, le=9007199254740991)]
+Positive = Annotated[int, Meta(ge=1, le=9007199254740991)]
+Double = Annotated[float, Meta(ge=-1.7976931348623157e308, le=1.7976931348623157e308)]  # finite
 
 
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """What every event has."""
 
-    event_id: str
-    occurred_at: int
-    received_at: int
+    event_id: Uuid
+    occurred_at: Millis
+    received_at: Millis
     source: str = "api"
 
 
 class CustomerEvent(Event, frozen=True, kw_only=True, gc=False):
     """Something happened with one customer; customer_id is the record's key."""
 
-    customer_id: str
+    customer_id: CustomerId
     channel: str | None = None
 
 
@@ -33,7 +44,7 @@ class CustomerErased(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """The customer's personal data must be forgotten (GDPR article 17 or the like)."""
 
     request_id: str | None = None
-    requested_at: int | None = None
+    requested_at: Millis | None = None
     legal_basis: str | None = None
     requested_by: str | None = None
 
@@ -41,9 +52,9 @@ class CustomerErased(CustomerEvent, frozen=True, kw_only=True, gc=False):
 class CustomersMerged(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """Two customer ids turned out to be one customer: merged_customer_id joins customer_id."""
 
-    merged_customer_id: str
+    merged_customer_id: CustomerId
     method: str = "manual"
-    confidence: float | None = None
+    confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
     decided_by: str | None = None
     reason: str | None = None
 
@@ -51,8 +62,8 @@ class CustomersMerged(CustomerEvent, frozen=True, kw_only=True, gc=False):
 class CustomersUnmerged(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """An earlier merge was wrong: merged_customer_id is a customer of its own again."""
 
-    merged_customer_id: str
-    merge_event_id: str | None = None
+    merged_customer_id: CustomerId
+    merge_event_id: Uuid | None = None
     decided_by: str | None = None
     reason: str | None = None
 
@@ -77,8 +88,8 @@ class ContactLinked(CustomerEvent, frozen=True, kw_only=True, gc=False):
     email: str | None = None
     phone: str | None = None
     is_primary: bool = False
-    since_on: int | None = None
-    until_on: int | None = None
+    since_on: Days | None = None
+    until_on: Days | None = None
 
 
 class CustomerRegistered(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -113,10 +124,10 @@ class InvoiceIssued(CustomerEvent, frozen=True, kw_only=True, gc=False):
     invoice_id: str
     order_id: str | None = None
     contract_id: str | None = None
-    amount_minor: int
+    amount_minor: Minor
     currency: str
-    tax_minor: int | None = None
-    due_on: int | None = None
+    tax_minor: Minor | None = None
+    due_on: Days | None = None
     purchase_order: str | None = None
 
 
@@ -132,20 +143,20 @@ class OrderLine(Struct, frozen=True, kw_only=True, gc=False):
 
     sku: str
     category: str | None = None
-    quantity: int
-    unit_price_minor: int
-    cost_minor: int | None = None
+    quantity: Count
+    unit_price_minor: Minor
+    cost_minor: Minor | None = None
 
 
 class OrderPlaced(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """The customer bought something."""
 
     order_id: str
-    amount_minor: int
+    amount_minor: Minor
     currency: str
-    tax_minor: int | None = None
-    shipping_minor: int | None = None
-    discount_minor: int | None = None
+    tax_minor: Minor | None = None
+    shipping_minor: Minor | None = None
+    discount_minor: Minor | None = None
     store: str | None = None
     coupon: str | None = None
     lines: tuple[OrderLine, ...] = ()
@@ -155,17 +166,17 @@ class RefundLine(Struct, frozen=True, kw_only=True, gc=False):
     """One product that came back."""
 
     sku: str
-    quantity: int
-    amount_minor: int | None = None
+    quantity: Count
+    amount_minor: Minor | None = None
 
 
 class OrderRefunded(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """Money of an order went back to the customer."""
 
     order_id: str
-    amount_minor: int
+    amount_minor: Minor
     currency: str
-    tax_minor: int | None = None
+    tax_minor: Minor | None = None
     reason: str | None = None
     lines: tuple[RefundLine, ...] = ()
 
@@ -176,9 +187,9 @@ class PaymentReceived(CustomerEvent, frozen=True, kw_only=True, gc=False):
     payment_id: str
     invoice_id: str | None = None
     order_id: str | None = None
-    amount_minor: int
+    amount_minor: Minor
     currency: str
-    fee_minor: int | None = None
+    fee_minor: Minor | None = None
     method: str | None = None
     reference: str | None = None
 
@@ -188,8 +199,8 @@ class CartLine(Struct, frozen=True, kw_only=True, gc=False):
 
     sku: str
     category: str | None = None
-    quantity: int
-    unit_price_minor: int | None = None
+    quantity: Count
+    unit_price_minor: Minor | None = None
 
 
 class CartUpdated(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -199,7 +210,7 @@ class CartUpdated(CustomerEvent, frozen=True, kw_only=True, gc=False):
     action: str | None = None
     sku: str | None = None
     lines: tuple[CartLine, ...] = ()
-    amount_minor: int | None = None
+    amount_minor: Minor | None = None
     currency: str | None = None
     coupon: str | None = None
     session_id: str | None = None
@@ -221,7 +232,7 @@ class PageViewed(CustomerEvent, frozen=True, kw_only=True, gc=False):
     session_id: str | None = None
     device: str | None = None
     campaign_id: str | None = None
-    dwell_ms: int | None = None
+    dwell_ms: Count | None = None
 
 
 class ProductViewed(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -229,20 +240,20 @@ class ProductViewed(CustomerEvent, frozen=True, kw_only=True, gc=False):
 
     sku: str
     category: str | None = None
-    price_minor: int | None = None
+    price_minor: Minor | None = None
     currency: str | None = None
     url: str | None = None
     session_id: str | None = None
     device: str | None = None
     campaign_id: str | None = None
-    dwell_ms: int | None = None
+    dwell_ms: Count | None = None
 
 
 class SearchPerformed(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """The customer searched for something."""
 
     query: str
-    results: int | None = None
+    results: Count | None = None
     category: str | None = None
     filters: dict[str, str] = field(default_factory=dict)
     clicked_sku: str | None = None
@@ -269,7 +280,7 @@ class ContactLogged(CustomerEvent, frozen=True, kw_only=True, gc=False):
     direction: str = "inbound"
     interaction_id: str | None = None
     agent_id: str | None = None
-    duration_seconds: int | None = None
+    duration_seconds: Count | None = None
     outcome: str | None = None
     subject: str | None = None
     note: str | None = None
@@ -288,7 +299,7 @@ class TicketOpened(CustomerEvent, frozen=True, kw_only=True, gc=False):
     order_id: str | None = None
     sku: str | None = None
     agent_id: str | None = None
-    due_at: int | None = None
+    due_at: Millis | None = None
 
 
 class TicketResolved(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -297,8 +308,8 @@ class TicketResolved(CustomerEvent, frozen=True, kw_only=True, gc=False):
     ticket_id: str
     resolution: str | None = None
     agent_id: str | None = None
-    first_reply_at: int | None = None
-    handling_minutes: int | None = None
+    first_reply_at: Millis | None = None
+    handling_minutes: Count | None = None
     note: str | None = None
 
 
@@ -306,8 +317,8 @@ class WarrantyPart(Struct, frozen=True, kw_only=True, gc=False):
     """One part that was replaced."""
 
     sku: str
-    quantity: int
-    unit_cost_minor: int | None = None
+    quantity: Count
+    unit_cost_minor: Minor | None = None
 
 
 class WarrantyClaimed(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -317,11 +328,11 @@ class WarrantyClaimed(CustomerEvent, frozen=True, kw_only=True, gc=False):
     sku: str
     order_id: str | None = None
     serial_number: str | None = None
-    purchased_on: int | None = None
+    purchased_on: Days | None = None
     decision: str | None = None
     description: str | None = None
     parts: tuple[WarrantyPart, ...] = ()
-    cost_minor: int | None = None
+    cost_minor: Minor | None = None
     currency: str | None = None
 
 
@@ -331,8 +342,8 @@ class ReviewPosted(CustomerEvent, frozen=True, kw_only=True, gc=False):
     review_id: str
     sku: str | None = None
     order_id: str | None = None
-    rating: float
-    rating_max: int = 5
+    rating: Annotated[float, Meta(ge=0, le=1.7976931348623157e308)]
+    rating_max: Positive = 5
     title: str | None = None
     text: str | None = None
     site: str | None = None
@@ -345,7 +356,7 @@ class SurveyAnswered(CustomerEvent, frozen=True, kw_only=True, gc=False):
     survey: str
     question: str
     kind: str
-    score: float
+    score: Double
     scale_min: int = 0
     scale_max: int = 10
     text: str | None = None
@@ -400,12 +411,12 @@ class CampaignPlanned(Event, frozen=True, kw_only=True, gc=False):
     channel: str | None = None
     campaign_id: str
     name: str
-    starts_on: int
-    ends_on: int | None = None
-    budget_minor: int | None = None
+    starts_on: Days
+    ends_on: Days | None = None
+    budget_minor: Minor | None = None
     currency: str | None = None
     audience: str | None = None
-    audience_size: int | None = None
+    audience_size: Count | None = None
     goal: str | None = None
     owner_id: str | None = None
 
@@ -417,7 +428,7 @@ class CampaignSent(CustomerEvent, frozen=True, kw_only=True, gc=False):
     message_id: str | None = None
     variant: str | None = None
     template: str | None = None
-    cost_minor: int | None = None
+    cost_minor: Minor | None = None
     currency: str | None = None
 
 
@@ -437,19 +448,19 @@ class CouponRedeemed(CustomerEvent, frozen=True, kw_only=True, gc=False):
     coupon: str
     campaign_id: str | None = None
     order_id: str | None = None
-    discount_minor: int | None = None
+    discount_minor: Minor | None = None
     currency: str | None = None
 
 
 class ReferralMade(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """The customer recommended us to someone."""
 
-    referred_customer_id: str | None = None
+    referred_customer_id: CustomerId | None = None
     referral_code: str | None = None
     email: str | None = None
     campaign_id: str | None = None
     status: str = "invited"
-    reward_minor: int | None = None
+    reward_minor: Minor | None = None
     currency: str | None = None
 
 
@@ -460,7 +471,7 @@ class CompetitorNoted(CustomerEvent, frozen=True, kw_only=True, gc=False):
     standing: str | None = None
     opportunity_id: str | None = None
     sku: str | None = None
-    price_minor: int | None = None
+    price_minor: Minor | None = None
     currency: str | None = None
     note: str | None = None
 
@@ -471,10 +482,10 @@ class ContractSigned(CustomerEvent, frozen=True, kw_only=True, gc=False):
     contract_id: str
     opportunity_id: str | None = None
     quote_id: str | None = None
-    amount_minor: int
+    amount_minor: Minor
     currency: str
-    starts_on: int
-    ends_on: int | None = None
+    starts_on: Days
+    ends_on: Days | None = None
     is_renewing: bool = False
     billing_period: str | None = None
     signed_by: str | None = None
@@ -491,7 +502,7 @@ class LeadCaptured(CustomerEvent, frozen=True, kw_only=True, gc=False):
     name: str | None = None
     email: str | None = None
     phone: str | None = None
-    score: float | None = None
+    score: Double | None = None
     owner_id: str | None = None
 
 
@@ -500,7 +511,7 @@ class OpportunityClosed(CustomerEvent, frozen=True, kw_only=True, gc=False):
 
     opportunity_id: str
     outcome: str
-    amount_minor: int | None = None
+    amount_minor: Minor | None = None
     currency: str | None = None
     reason: str | None = None
     competitor: str | None = None
@@ -513,10 +524,10 @@ class OpportunityOpened(CustomerEvent, frozen=True, kw_only=True, gc=False):
     opportunity_id: str
     name: str | None = None
     stage: str
-    amount_minor: int | None = None
+    amount_minor: Minor | None = None
     currency: str | None = None
-    probability: float | None = None
-    expected_close_on: int | None = None
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+    expected_close_on: Days | None = None
     owner_id: str | None = None
     lead_id: str | None = None
     campaign_id: str | None = None
@@ -528,10 +539,10 @@ class OpportunityStageChanged(CustomerEvent, frozen=True, kw_only=True, gc=False
     opportunity_id: str
     from_stage: str | None = None
     to_stage: str
-    amount_minor: int | None = None
+    amount_minor: Minor | None = None
     currency: str | None = None
-    probability: float | None = None
-    expected_close_on: int | None = None
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+    expected_close_on: Days | None = None
     reason: str | None = None
 
 
@@ -540,21 +551,21 @@ class QuoteLine(Struct, frozen=True, kw_only=True, gc=False):
 
     sku: str
     category: str | None = None
-    quantity: int
-    unit_price_minor: int
+    quantity: Count
+    unit_price_minor: Minor
 
 
 class QuoteIssued(CustomerEvent, frozen=True, kw_only=True, gc=False):
     """An offer with prices went to the customer."""
 
     quote_id: str
-    revision: int = 1
+    revision: Positive = 1
     opportunity_id: str | None = None
-    amount_minor: int
+    amount_minor: Minor
     currency: str
-    tax_minor: int | None = None
-    discount_minor: int | None = None
-    valid_until_on: int | None = None
+    tax_minor: Minor | None = None
+    discount_minor: Minor | None = None
+    valid_until_on: Days | None = None
     lines: tuple[QuoteLine, ...] = ()
 
 
@@ -564,7 +575,7 @@ class TaskCompleted(CustomerEvent, frozen=True, kw_only=True, gc=False):
     task_id: str
     outcome: str = "done"
     owner_id: str | None = None
-    duration_minutes: int | None = None
+    duration_minutes: Count | None = None
     note: str | None = None
 
 
@@ -574,7 +585,7 @@ class TaskScheduled(CustomerEvent, frozen=True, kw_only=True, gc=False):
     task_id: str
     title: str
     kind: str | None = None
-    due_at: int
+    due_at: Millis
     priority: str = "normal"
     owner_id: str | None = None
     opportunity_id: str | None = None
@@ -603,37 +614,37 @@ class ExchangeRateSet(EngineEvent, frozen=True, kw_only=True, gc=False):
 class LifecycleChanged(EngineEvent, frozen=True, kw_only=True, gc=False):
     """A customer moved to another lifecycle stage."""
 
-    customer_id: str
+    customer_id: CustomerId
     from_stage: str | None = None
     to_stage: str
     reason: str
     late: bool
     rules_version: str
     cause_topic: str
-    cause_partition: int
-    cause_offset: int
+    cause_partition: Count
+    cause_offset: Count
 
 
 class LifecycleRulesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     """The lifecycle rules in force are now these."""
 
     version: str
-    new_days: int = 60
-    active_days: int = 90
-    at_risk_days: int = 180
-    dormant_days: int = 365
-    win_back_days: int = 180
+    new_days: Positive = 60
+    active_days: Positive = 90
+    at_risk_days: Positive = 180
+    dormant_days: Positive = 365
+    win_back_days: Positive = 180
     rhythm: bool = False
-    reference_gap_days: int = 60
-    rfm_window_days: int | None = None
+    reference_gap_days: Positive = 60
+    rfm_window_days: Positive | None = None
 
 
 class ProcessingFailed(EngineEvent, frozen=True, kw_only=True, gc=False):
     """A record of the log could not be processed; this keeps it, and why."""
 
     topic: str
-    partition: int
-    offset: int
+    partition: Count
+    offset: Count
     reason: str
     key: bytes | None = None
     value: bytes | None = None
@@ -643,13 +654,13 @@ class ProcessingFailed(EngineEvent, frozen=True, kw_only=True, gc=False):
 class RfmBoundariesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     """The RFM boundaries are now these: percentiles 20, 40, 60, 80 (inverted CDF) of who ordered."""
 
-    as_of: int
+    as_of: Millis
     r: tuple[int, ...]
     f: tuple[int, ...]
-    m_minor: tuple[int, ...]
+    m_minor: tuple[Minor, ...]
     currency: str
-    customers: int
-    window_days: int | None = None
+    customers: Count
+    window_days: Positive | None = None
 
 
 EVENT_TYPES: dict[str, type[Event]] = {

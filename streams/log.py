@@ -64,7 +64,7 @@ class Producer(Protocol):
 
 
 class Log(Protocol):
-    """Partitioned, append-only, durable. A partition's offsets start at 0 and rise; compaction leaves gaps."""
+    """Partitioned, append-only, durable. Offsets start at 0 and rise; compaction leaves gaps."""
 
     def partitions(self, topic: str) -> int:
         """Number of partitions of `topic`; raises KeyError where there is no such topic."""

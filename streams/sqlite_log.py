@@ -52,7 +52,7 @@ class SqliteLog:
         self._work: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(2, "log-read", initializer=self._open_reader)
         self._reader = threading.local()
-        self._compaction: asyncio.Task[None] | None = None
+        self._compaction: asyncio.Task[int] | None = None
         self._writer = self._connect()
         self._create(topics)
         self._thread = threading.Thread(target=self._write, name="log-write", daemon=True)
@@ -90,7 +90,8 @@ class SqliteLog:
                     '"offset" INTEGER PRIMARY KEY, key BLOB, value BLOB, timestamp_ms INTEGER NOT NULL)'
                 )
                 self._writer.execute(
-                    "INSERT OR IGNORE INTO partitions (topic, partition, next_offset, compacted) VALUES (?, ?, 0, ?)",
+                    "INSERT OR IGNORE INTO partitions (topic, partition, next_offset, compacted) "
+                    "VALUES (?, ?, 0, ?)",
                     (spec.name, partition, spec.compacted),
                 )
         self._writer.execute("COMMIT")

@@ -1,0 +1,149 @@
+"""How does time enter the log, and who tells the engine its parameters?
+
+The holder of the clock appends, to every partition: ticks of the wall clock, the base currency at the first
+start, lifecycle rules that differ from those in force, and RFM boundaries. Ids come from (what, as_of,
+partition), so a broadcast that was interrupted is finished by the next one and repeats nothing.
+"""
+
+import asyncio
+import hashlib
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol, get_type_hints
+
+import msgspec
+import structlog
+
+from projections.parameters import Boundaries, Parameters, Rules
+from schemas.codec import encode
+from schemas.events import BaseCurrencySet, ClockTicked, EngineEvent, LifecycleRulesSet, RfmBoundariesSet
+from streams.fold import output_id
+from streams.loading import loads
+from streams.log import Append, Log, LogUnavailable
+from streams.topics import CUSTOMERS, EVENTS
+
+logger = structlog.get_logger(__name__)
+
+DAY_MS = 86_400_000
+
+
+class BadRules(Exception):
+    """The lifecycle rules file cannot be used; the message says what to change."""
+
+
+class BoundarySource(Protocol):
+    """Where boundaries are computed from: the read model."""
+
+    async def wait_for(self, topic: str, offsets: Sequence[int]) -> None:
+        """Return once the changelog is read up to `offsets`, one a partition."""
+        ...
+
+    async def rfm_boundaries(self, as_of_ms: int) -> Boundaries | None:
+        """The percentiles over customers with an order; None while there is none."""
+        ...
+
+
+def load_rules(path: Path) -> Rules:
+    """The rules in a lifecycle.toml, whose version is the digest of its contents; the defaults without one.
+
+    Raises BadRules.
+    """
+    if not path.exists():
+        return Rules()
+    content = path.read_bytes()
+    types = get_type_hints(Rules)
+    try:
+        given = tomllib.loads(content.decode())
+        for name, value in given.items():
+            if name not in types or name == "version":
+                raise BadRules(f"{path}: {name!r} is no lifecycle rule: remove it or correct its name.")
+            if type(value) is int and value < 1:
+                raise BadRules(f"{path}: {name} is {value}: give a whole number of days, at least 1.")
+            msgspec.convert(value, types[name])
+    except (ValueError, msgspec.ValidationError) as error:
+        raise BadRules(f"{path}: {error}: correct the file.") from error
+    rules = Rules(**given, version=hashlib.sha256(content).hexdigest()[:12])
+    if not rules.active_days <= rules.at_risk_days <= rules.dormant_days:
+        raise BadRules(f"{path}: active_days, at_risk_days and dormant_days must not fall: reorder them.")
+    return rules
+
+
+class Clock:
+    """The holder of the clock of one log."""
+
+    def __init__(
+        self, log: Log, now_ms: Callable[[], int], parameters: Callable[[], Sequence[Parameters]]
+    ) -> None:
+        self._log = log
+        self._now_ms = now_ms
+        self._parameters = parameters
+
+    async def set_up(self, currency: str, rules: Rules) -> None:
+        """Tell every partition the base currency at its first record, and rules other than those in force."""
+        ends = await self._log.end_offsets(EVENTS)
+        new = [p for p, end in enumerate(ends) if end == 0]
+        await self._broadcast(
+            lambda id_, at: BaseCurrencySet(event_id=id_, occurred_at=at, received_at=at, currency=currency),
+            "currency",
+            new,
+        )
+        stale = [p for p, parameters in enumerate(self._parameters()) if parameters.rules != rules]
+        await self._broadcast(
+            lambda id_, at: LifecycleRulesSet(
+                event_id=id_, occurred_at=at, received_at=at, **msgspec.structs.asdict(rules)
+            ),
+            f"rules {rules.version}",
+            stale,
+        )
+
+    async def tick(self) -> None:
+        """Let wall time reach every partition."""
+        await self._broadcast(
+            lambda id_, at: ClockTicked(event_id=id_, occurred_at=at, received_at=at),
+            "tick",
+            range(self._log.partitions(EVENTS)),
+        )
+
+    async def calibrate(self, source: BoundarySource, as_of_ms: int) -> Boundaries | None:
+        """Compute RFM boundaries from `source`, once it has all that is folded, and put them in force."""
+        await source.wait_for(CUSTOMERS, await self._log.end_offsets(CUSTOMERS))
+        boundaries = await source.rfm_boundaries(as_of_ms)
+        if boundaries is not None:
+            await self._broadcast(
+                lambda id_, at: RfmBoundariesSet(
+                    event_id=id_, occurred_at=at, received_at=at, **msgspec.structs.asdict(boundaries)
+                ),
+                f"rfm {boundaries.as_of}",
+                range(self._log.partitions(EVENTS)),
+            )
+            logger.info("rfm_calibrated", as_of_ms=boundaries.as_of, customers=boundaries.customers)
+        return boundaries
+
+    async def _broadcast(
+        self, event: Callable[[str, int], EngineEvent], what: str, partitions: Sequence[int]
+    ) -> None:
+        now_ms = self._now_ms()
+        if partitions:
+            await self._log.append(
+                [
+                    Append(EVENTS, p, None, encode(event(output_id(what, now_ms, p), now_ms)))
+                    for p in partitions
+                ]
+            )
+
+
+async def keep_time(clock: Clock, log: Log, every_s: float) -> None:
+    """Tick for ever, except while a load is unfinished: its events are older than now."""
+    waiting = ""
+    while True:
+        unfinished = sorted(name for name, progress in (await loads(log)).items() if not progress.done)
+        if unfinished and unfinished[0] != waiting:
+            logger.warning("clock_waits", load=unfinished[0], remedy="run the same load again to finish it")
+        waiting = unfinished[0] if unfinished else ""
+        if not waiting:
+            try:
+                await clock.tick()
+            except LogUnavailable as error:
+                logger.error("tick_failed", reason=str(error))
+        await asyncio.sleep(every_s)

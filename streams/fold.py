@@ -1,0 +1,336 @@
+"""What does a run of records do to a partition? Record by record, in stream time, without touching anything.
+
+For each record: fire every due moment up to the record's time, in (due, customer) order, on the state before
+it; then fold it. So where a run begins or ends cannot be seen in the results.
+"""
+
+import asyncio
+import heapq
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from projections import customer as customers
+from projections import orders, parameters
+from projections.customer import FOLD_VERSION
+from projections.parameters import Parameters
+from schemas.codec import Undecodable, decode, encode
+from schemas.events import (
+    ClockTicked,
+    CustomerEvent,
+    Event,
+    LifecycleChanged,
+    ProcessingFailed,
+)
+from streams.log import Append, Record
+from streams.rows import ID_BYTES, SEEN_IDS, CustomerRow, PartitionRow, has_seen
+from streams.table import DueChange
+from streams.topics import FAILED, TRANSITIONS, partition_for
+
+YIELD_S = 0.005
+CHECK_CLOCK_EVERY = 16
+EFFECTS_AT_MOST = 2_000
+AHEAD_AT_MOST_MS = 5 * 60 * 1000
+OUTPUT_IDS = uuid.UUID("6f1c8b1e-3a0e-5c52-9a68-3b7c1f0a7d11")
+
+
+class Run(NamedTuple):
+    """Consecutive records of one partition: everything from offset `start` up to, not including, `end`."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
+    records: Sequence[Record]
+
+
+class Effects(NamedTuple):
+    """What one transaction will hold: outputs in order, changed rows, due changes, the partition row."""
+
+    outputs: list[Append]
+    rows: dict[bytes, CustomerRow]
+    due: list[DueChange]
+    partition: PartitionRow
+
+
+class Rows(Protocol):
+    """What a fold reads of the table as it was before the run."""
+
+    def rows(self, partition: int, customers: Sequence[bytes]) -> list[CustomerRow | None]: ...
+    def due(self, partition: int, from_ms: int, upto_ms: int) -> Iterator[tuple[int, bytes]]: ...
+    def customers(self, partition: int, after: bytes, limit: int) -> list[bytes]: ...
+
+
+class Rejected(Exception):
+    """A record that cannot be folded: the reason goes to headwater.failed with the bytes."""
+
+
+def output_id(*cause: object) -> str:
+    """The id of an output, from its cause: the same cause gives the same id, whatever run it was in."""
+    return str(uuid.uuid5(OUTPUT_IDS, "\x1f".join(map(str, cause))))
+
+
+async def fold(run: Run, before: PartitionRow, table: Rows, partitions: int) -> AsyncIterator[Effects]:
+    """Fold `run` onto `before`; mostly one Effects, more where time passing changes many customers.
+
+    Each Effects is complete: its partition row says where the next one begins. Records before
+    `before.position` are skipped. Gives way to the event loop every 5 ms.
+    """
+    folding = _Fold(run, before, table, partitions)
+    yielded_at = time.perf_counter()
+    for n, (record, event) in enumerate(folding.decoded):
+        if n % CHECK_CLOCK_EVERY == 0 and time.perf_counter() - yielded_at > YIELD_S:
+            await asyncio.sleep(0)
+            yielded_at = time.perf_counter()
+        for effects in folding.step(record, event):
+            yield effects
+            await asyncio.sleep(0)
+            yielded_at = time.perf_counter()
+    yield folding.take(run.end)
+
+
+class _Fold:
+    """The run under way: its rows in memory, its due moments, its outputs so far."""
+
+    def __init__(self, run: Run, before: PartitionRow, table: Rows, partitions: int) -> None:
+        self._run = run
+        self._table = table
+        self._partitions = partitions
+        self._before = before
+        self._stream_time = before.stream_time_ms
+        self._events = before.events
+        self._customers = before.customers
+        self._failed = before.failed
+        self._parameters: Parameters = before.parameters
+        self._swept_to = before.swept_to
+        self._rows: dict[bytes, CustomerRow | None] = {}
+        self._changed: dict[bytes, CustomerRow] = {}
+        self._due_before: dict[bytes, int | None] = {}
+        self._outputs: list[Append] = []
+        self.decoded = [(r, _decoded(r)) for r in run.records if r.offset >= before.position]
+        self._load(list({r.key for r, e in self.decoded if isinstance(e, CustomerEvent) and r.key}))
+        self._horizon = max(
+            (r.timestamp_ms + AHEAD_AT_MOST_MS for r, _ in self.decoded), default=self._stream_time
+        )
+        self._stored_due = table.due(run.partition, self._stream_time, self._horizon)
+        self._due: list[tuple[int, bytes]] = []
+        self._next_due = next(self._stored_due, None)
+
+    def take(self, position: int) -> Effects:
+        """The effects so far, with `position` as the next record to fold."""
+        partition = PartitionRow(
+            self._before.fold_version,
+            position,
+            self._before.outputs_from,
+            self._stream_time,
+            self._events,
+            self._customers,
+            self._failed,
+            self._parameters,
+            self._swept_to,
+        )
+        due = [
+            DueChange(key, was, row.next_due_ms)
+            for key, row in self._changed.items()
+            if (was := self._due_before[key]) != row.next_due_ms
+        ]
+        effects = Effects(self._outputs, self._changed, due, partition)
+        self._outputs, self._changed, self._due_before, self._rows = [], {}, {}, {}
+        return effects
+
+    def step(self, record: Record, event: Event | Rejected) -> Iterator[Effects]:
+        """Fold one record."""
+        try:
+            if isinstance(event, Rejected):
+                raise event
+            if isinstance(event, CustomerEvent):
+                key, event_id = self._admit(record, event)
+                yield from self._advance(record, event.occurred_at)
+                self._fold(record, event, key, event_id)
+            elif isinstance(event, ClockTicked):
+                self._check_time(record, event)
+                yield from self._advance(record, event.occurred_at)
+            else:
+                yield from self._set_parameters(record, event)
+        except Rejected as rejected:
+            self._failed += 1
+            self._reject(record, str(rejected))
+        if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
+            yield self.take(record.offset + 1)
+
+    def _admit(self, record: Record, event: CustomerEvent) -> tuple[bytes, bytes]:
+        """The customer's key and the event's id (16 bytes) of an event that belongs here; raises Rejected."""
+        self._check_time(record, event)
+        key = event.customer_id.encode()
+        if record.key != key or key[:1] <= b"\x1f":
+            raise Rejected(f"The record's key must be its customer_id, {event.customer_id!r}.")
+        if self._row(key) is None and (home := partition_for(key, self._partitions)) != self._run.partition:
+            raise Rejected(f"Customer {event.customer_id!r} belongs to partition {home}: append it there.")
+        try:
+            return key, uuid.UUID(event.event_id).bytes
+        except ValueError:
+            raise Rejected(f"The event_id {event.event_id!r} must be a UUID.") from None
+
+    def _check_time(self, record: Record, event: Event) -> None:
+        if event.occurred_at > record.timestamp_ms + AHEAD_AT_MOST_MS:
+            raise Rejected(
+                "The event is more than 5 minutes later than its append: correct the sender's clock."
+            )
+
+    def _advance(self, record: Record, to_ms: int) -> Iterator[Effects]:
+        """Fire every due moment up to `to_ms`, then let stream time reach it."""
+        while (due := self._pop_due(to_ms)) is not None:
+            due_ms, key = due
+            row = self._row(key)
+            if row is None or row.next_due_ms != due_ms:
+                continue  # rescheduled within this run
+            self._stream_time = max(self._stream_time, due_ms)
+            cause = output_id(key.decode(), due_ms, "lifecycle", self._parameters.rules.version)
+            self._announce(record, key, row, cause, late=False)
+            if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
+                yield self.take(record.offset)
+        self._stream_time = max(self._stream_time, to_ms)
+
+    def _pop_due(self, upto_ms: int) -> tuple[int, bytes] | None:
+        """The next due moment of the partition, if it is not after `upto_ms`: stored, or of this run."""
+        stored, own = self._next_due, self._due[0] if self._due else None
+        if own is not None and (stored is None or own <= stored):
+            return heapq.heappop(self._due) if own[0] <= upto_ms else None
+        if stored is None or stored[0] > upto_ms:
+            return None
+        self._next_due = next(self._stored_due, None)
+        return stored
+
+    def _fold(self, record: Record, event: CustomerEvent, key: bytes, event_id: bytes) -> None:
+        row = self._rows.get(key)
+        if row is None:
+            row = CustomerRow(FOLD_VERSION, record.offset, b"", None, 0, "", None, customers.EMPTY)
+            self._customers += 1
+        elif has_seen(row, event_id):
+            return
+        self._events += 1
+        folded = CustomerRow(
+            FOLD_VERSION,
+            record.offset,
+            (row.seen + event_id)[-SEEN_IDS * ID_BYTES :],
+            row.stage,
+            row.stage_since_ms,
+            row.reason,
+            row.next_due_ms,
+            customers.evolve_packed(row.state, event),
+        )
+        if row.stage is None or type(event) in orders.HANDLES:
+            cause = output_id(
+                self._run.topic, self._run.partition, record.offset, event.customer_id, "lifecycle"
+            )
+            self._announce(record, key, folded, cause, late=event.occurred_at < self._stream_time)
+        else:
+            self._change(key, folded)
+
+    def _announce(self, record: Record, key: bytes, row: CustomerRow, cause: str, *, late: bool) -> None:
+        """Write what the row means at stream time, and a transition if that is another stage."""
+        view = customers.lifecycle_view(row.state, self._stream_time, self._parameters)
+        since_ms = row.stage_since_ms
+        if view.stage != row.stage:
+            since_ms = self._stream_time
+            self._output(
+                TRANSITIONS,
+                record,
+                key,
+                LifecycleChanged(
+                    event_id=cause,
+                    occurred_at=self._stream_time,
+                    received_at=record.timestamp_ms,
+                    customer_id=key.decode(),
+                    from_stage=row.stage,
+                    to_stage=view.stage,
+                    reason=view.reason,
+                    late=late,
+                    rules_version=self._parameters.rules.version,
+                    cause_topic=self._run.topic,
+                    cause_partition=self._run.partition,
+                    cause_offset=record.offset,
+                ),
+            )
+        announced = CustomerRow(
+            row.fold_version,
+            row.position,
+            row.seen,
+            view.stage,
+            since_ms,
+            view.reason,
+            view.next_change_at,
+            row.state,
+        )
+        self._change(key, announced)
+
+    def _change(self, key: bytes, row: CustomerRow) -> None:
+        if key not in self._changed:
+            before = self._rows.get(key)
+            self._due_before[key] = None if before is None else before.next_due_ms
+        self._rows[key] = self._changed[key] = row
+        if row.next_due_ms is not None and row.next_due_ms <= self._horizon:
+            heapq.heappush(self._due, (row.next_due_ms, key))
+
+    def _set_parameters(self, record: Record, event: Event) -> Iterator[Effects]:
+        """Put parameters in force; other rules are applied to every customer of the partition, in chunks.
+
+        A crash between two chunks resumes after `swept_to`, since the record is then still to be folded.
+        """
+        changed = parameters.evolve(self._parameters, event)
+        if changed.rules != self._parameters.rules:
+            yield self.take(record.offset)
+            before, self._parameters = self._parameters, changed
+            after = (self._swept_to or "").encode()
+            while keys := self._table.customers(self._run.partition, after, EFFECTS_AT_MOST):
+                self._load(keys)
+                for key in keys:
+                    if (row := self._rows[key]) is not None:
+                        cause = output_id(
+                            self._run.topic, self._run.partition, record.offset, key.decode(), "lifecycle"
+                        )
+                        self._announce(record, key, row, cause, late=False)
+                after = keys[-1]
+                self._swept_to = after.decode()
+                effects = self.take(record.offset)
+                yield effects._replace(
+                    partition=msgspec.structs.replace(effects.partition, parameters=before)
+                )
+            self._swept_to = None
+        self._parameters = changed
+
+    def _reject(self, record: Record, reason: str) -> None:
+        failure = ProcessingFailed(
+            event_id=output_id(self._run.topic, self._run.partition, record.offset, "failed"),
+            occurred_at=record.timestamp_ms,
+            received_at=record.timestamp_ms,
+            topic=self._run.topic,
+            partition=self._run.partition,
+            offset=record.offset,
+            reason=reason,
+            key=record.key,
+            value=record.value,
+        )
+        self._output(FAILED, record, record.key, failure)
+
+    def _output(self, topic: str, record: Record, key: bytes | None, event: Event) -> None:
+        if record.offset >= self._before.outputs_from:
+            self._outputs.append(Append(topic, self._run.partition, key, encode(event)))
+
+    def _row(self, key: bytes) -> CustomerRow | None:
+        if key not in self._rows:
+            self._load([key])
+        return self._rows[key]
+
+    def _load(self, keys: list[bytes]) -> None:
+        self._rows.update(zip(keys, self._table.rows(self._run.partition, keys), strict=True))
+
+
+def _decoded(record: Record) -> Event | Rejected:
+    try:
+        return decode(record.value or b"")
+    except Undecodable as error:
+        return Rejected(str(error))

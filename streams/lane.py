@@ -1,0 +1,109 @@
+"""In which order do the effects of a run happen, and what does a crash between them leave?
+
+The answer is `Lane.apply`, and nothing else writes a projection.
+"""
+
+from collections.abc import Mapping
+
+from projections.parameters import Parameters
+from streams.fold import Run, fold
+from streams.log import Append, Log, Producer
+from streams.rows import (
+    PARTITION_KEY,
+    PartitionRow,
+    encode_partition,
+    encode_row,
+    folded_to,
+    new_partition,
+)
+from streams.table import CustomerTable
+from streams.topics import CUSTOMERS
+
+RECOVER_RECORDS = 5_000
+
+
+class LostPlace(Exception):
+    """A run does not begin where its partition row ends: events would be lost. The process must end."""
+
+
+class Lane:
+    """The partitions that this worker folds: their rows in `table`, their place in the log."""
+
+    def __init__(self, log: Log, table: CustomerTable) -> None:
+        self._log = log
+        self._table = table
+        self._producers: dict[int, Producer] = {}
+        self._partitions: dict[int, PartitionRow] = {}
+
+    @property
+    def partitions(self) -> Mapping[int, PartitionRow]:
+        """The partition rows as last committed."""
+        return self._partitions
+
+    async def take_over(self, partition: int) -> int:
+        """Own a partition: fence its former owner, recover its rows; the offset of the next record to fold."""
+        self._producers[partition] = await self._log.producer(f"headwater-{partition}")
+        await self._recover(partition)
+        row, _ = self._table.partition(partition)
+        self._partitions[partition] = new_partition(Parameters()) if row is None else row
+        return self._partitions[partition].position
+
+    async def apply(self, run: Run) -> None:
+        """Fold a run and make its effects happen, in this order (1 decode and 2 fold are in `fold`):
+
+        3. one fenced transaction appends the outputs, the changed rows and the partition row to the log;
+        4. the same rows go to the local store, in one atomic batch with the changelog offset;
+        5. returning acknowledges the run to Faust.
+
+        Before 3 nothing happened: the run is read again. After 3 everything did: a restart recovers 4 from
+        the changelog and resumes after the run, because the partition row says so. 3 is refused to a worker
+        that was fenced. Outputs repeat their ids, which come from their causes and never from the run.
+        """
+        row = self._partitions[run.partition]
+        if run.start > row.position:
+            raise LostPlace(
+                f"{run.topic}/{run.partition} is folded up to {row.position}, but a run begins at {run.start}."
+            )
+        partitions = self._log.partitions(run.topic)
+        async for outputs, rows, due, partition_row in fold(run, row, self._table, partitions):
+            encoded = {key: encode_row(changed) for key, changed in rows.items()}
+            partition_bytes = encode_partition(partition_row)
+            batch = outputs + [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]
+            batch.append(Append(CUSTOMERS, run.partition, PARTITION_KEY, partition_bytes))
+            positions = await self._producers[run.partition].transact(batch)
+            self._table.write(run.partition, encoded, due, partition_bytes, positions[-1].offset + 1)
+            self._partitions[run.partition] = partition_row
+
+    async def _recover(self, partition: int) -> None:
+        """Bring the local store up to the changelog's end; a store that is ahead of it is wiped first."""
+        end = (await self._log.end_offsets(CUSTOMERS))[partition]
+        _, offset = self._table.partition(partition)
+        if offset > end:
+            self._table.wipe(partition)
+            offset = 0
+        while records := await self._log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS):
+            self._table.recover(partition, records)
+            offset = records[-1].offset + 1
+
+
+async def reset(log: Log, table: CustomerTable, partition: int) -> int:
+    """Forget a partition's customers so that the log is folded again, announcing nothing up to where it was.
+
+    One transaction appends a tombstone for each customer and an empty partition row: before it nothing
+    happened, after it any start folds from the beginning. Returns the number of records to fold.
+    """
+    producer = await log.producer(f"headwater-{partition}")
+    keys: dict[bytes, None] = {}
+    position = offset = 0
+    while records := await log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS):
+        for record in records:
+            if record.key == PARTITION_KEY and record.value is not None:
+                position = folded_to(record.value)
+            elif record.key is not None:
+                keys[record.key] = None
+        offset = records[-1].offset + 1
+    empty = new_partition(Parameters(), outputs_from=position)
+    batch = [Append(CUSTOMERS, partition, key, None) for key in keys]
+    await producer.transact([*batch, Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty))])
+    table.wipe(partition)
+    return position

@@ -57,7 +57,7 @@ def encode(event: Event) -> bytes:
 
 
 def decode(data: bytes) -> Event:
-    """The event in its newest version, whichever wrote it; raises Undecodable, for values beyond limits too."""
+    """The event as its newest version, whichever wrote it; raises Undecodable, beyond the limits too."""
     form = _form_of(data)
     body = BytesIO(data)
     body.seek(HEADER.size)

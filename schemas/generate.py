@@ -18,7 +18,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 Uuid = Annotated[str, Meta(pattern=r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\Z")]
-CustomerId = Annotated[str, Meta(pattern=r"^[^\\\\x00-\\\\x1f\\\\x7f-\\\\x9f]+\Z", max_length=128)]
+CustomerId = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z", max_length=128)]
 Millis = MILLIS  # since the epoch, UTC
 Days = DAYS  # since 1970-01-01
 Minor = MINOR  # money, in minor units of the record's currency

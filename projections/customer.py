@@ -1,0 +1,179 @@
+"""What do all the events of one customer, taken together, say?
+
+Two forms of one state: `Customer` holds the sub-states, `Packed` their encoded bytes. A row on disk is packed;
+an event decodes only the sub-states that it touches (docs/adr/0003-the-customer-row.md).
+"""
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec.structs import astuple
+
+from projections import campaigns, engagement, feedback, lifecycle, orders, profile, render, rfm, service
+from projections.parameters import Parameters
+from schemas.events import EVENT_TYPES, CustomerEvent, Event
+
+FOLD_VERSION = 1  # of the states' meaning and layout: raise it, and rows are rebuilt from the log
+
+ROW_BYTES = 14_800  # no packed customer is larger; the row's envelope takes the rest of 16 KiB
+NOTHING = Raw(b"\xc0")  # a sub-state that no event has touched: msgpack's nil
+
+
+class Customer(Struct, frozen=True, gc=False):
+    profile: profile.Profile = profile.ZERO
+    orders: orders.Orders = orders.ZERO
+    engagement: engagement.Engagement = engagement.ZERO
+    service: service.Service = service.ZERO
+    feedback: feedback.Feedback = feedback.ZERO
+    campaigns: campaigns.Campaigns = campaigns.ZERO
+
+
+class Packed(Struct, frozen=True, array_like=True, gc=False):
+    profile: Raw = NOTHING
+    orders: Raw = NOTHING
+    engagement: Raw = NOTHING
+    service: Raw = NOTHING
+    feedback: Raw = NOTHING
+    campaigns: Raw = NOTHING
+
+
+class CustomerView(Struct, frozen=True, gc=False):
+    profile: profile.ProfileView
+    orders: orders.OrdersView
+    engagement: engagement.EngagementView
+    lifecycle: lifecycle.LifecycleView
+    rfm: rfm.RfmView
+    service: service.ServiceView | None  # these three: None where there has been none
+    feedback: feedback.FeedbackView | None
+    campaigns: campaigns.CampaignsView | None
+
+
+ZERO = Customer()
+PARTS: tuple[ModuleType, ...] = (
+    profile,
+    orders,
+    engagement,
+    service,
+    feedback,
+    campaigns,
+)  # as Packed's fields
+
+_Evolve = Callable[[Any, Event], Any]
+_Decode = Callable[[Raw], Any]
+_ORDERS = PARTS.index(orders)
+_ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def _decoder(state: Struct) -> _Decode:
+    kind: Any = type(state)
+    return msgspec.msgpack.Decoder(kind | None).decode
+
+
+_DECODE = tuple(_decoder(part.ZERO) for part in PARTS)
+_TOUCHES: dict[type[Event], tuple[tuple[int, _Decode, _Evolve, Any], ...]] = {
+    kind: tuple(
+        (place, _DECODE[place], part.evolve, part.ZERO)
+        for place, part in enumerate(PARTS)
+        if kind in part.HANDLES
+    )
+    for kind in EVENT_TYPES.values()
+    if issubclass(kind, CustomerEvent)
+}
+
+
+def zero() -> Customer:
+    return ZERO
+
+
+def evolve(state: Customer, event: Event) -> Customer:
+    return Customer(
+        profile.evolve(state.profile, event),
+        orders.evolve(state.orders, event),
+        engagement.evolve(state.engagement, event),
+        service.evolve(state.service, event),
+        feedback.evolve(state.feedback, event),
+        campaigns.evolve(state.campaigns, event),
+    )
+
+
+def combine(a: Customer, b: Customer) -> Customer:
+    return Customer(
+        profile.combine(a.profile, b.profile),
+        orders.combine(a.orders, b.orders),
+        engagement.combine(a.engagement, b.engagement),
+        service.combine(a.service, b.service),
+        feedback.combine(a.feedback, b.feedback),
+        campaigns.combine(a.campaigns, b.campaigns),
+    )
+
+
+def view(state: Customer, as_of: int, parameters: Parameters) -> CustomerView:
+    return CustomerView(
+        profile.view(state.profile, as_of, parameters),
+        orders.view(state.orders, as_of, parameters),
+        engagement.view(state.engagement, as_of, parameters),
+        lifecycle.view(state.orders, as_of, parameters),
+        rfm.view(state.orders, as_of, parameters),
+        None if state.service == service.ZERO else service.view(state.service, as_of, parameters),
+        None if state.feedback == feedback.ZERO else feedback.view(state.feedback, as_of, parameters),
+        None if state.campaigns == campaigns.ZERO else campaigns.view(state.campaigns, as_of, parameters),
+    )
+
+
+def pack(state: Customer) -> Packed:
+    return Packed(*(_raw(sub, part.ZERO) for sub, part in zip(astuple(state), PARTS, strict=True)))
+
+
+def unpack(packed: Packed) -> Customer:
+    return Customer(*(_state(place, raw) for place, raw in enumerate(astuple(packed))))
+
+
+def evolve_packed(packed: Packed, event: Event) -> Packed:
+    """As `evolve`, decoding only what the event touches.
+
+    unpack(evolve_packed(pack(state), event)) == evolve(state, event)
+    """
+    touched = _TOUCHES.get(type(event))
+    if touched is None:
+        return packed
+    parts = list(astuple(packed))
+    for place, decode, step, empty in touched:
+        parts[place] = Raw(_ENCODE(step(decode(parts[place]) or empty, event)))
+    return Packed(*parts)
+
+
+def lifecycle_of(packed: Packed, as_of: int, parameters: Parameters) -> lifecycle.LifecycleView:
+    """As `lifecycle.view`, decoding the orders alone. Only events that orders.HANDLES change it."""
+    return lifecycle.view(_DECODE[_ORDERS](packed.orders) or orders.ZERO, as_of, parameters)
+
+
+def to_json(view: CustomerView) -> dict[str, Any]:
+    """The body of GET /customers/{customer_id} but for its id, as_of and scores.
+
+    Service, feedback and campaigns are sections of it where the customer has had any.
+    """
+    currency = view.orders.currency
+    body: dict[str, Any] = {
+        "profile": render.profile_json(view.profile, view.engagement),
+        "orders": render.orders_json(view.orders),
+        "lifecycle": render.lifecycle_json(view.lifecycle, view.engagement.first_seen_at),
+        "rfm": render.rfm_json(view.rfm, currency),
+    }
+    if view.service is not None:
+        body["service"] = render.service_json(view.service, currency)
+    if view.feedback is not None:
+        body["feedback"] = render.feedback_json(view.feedback)
+    if view.campaigns is not None:
+        body["campaigns"] = render.campaigns_json(view.campaigns)
+    return body
+
+
+def _state(place: int, raw: Raw) -> Any:
+    return _DECODE[place](raw) or PARTS[place].ZERO
+
+
+def _raw(state: Struct, empty: Struct) -> Raw:
+    return NOTHING if state == empty else Raw(_ENCODE(state))

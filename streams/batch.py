@@ -3,7 +3,8 @@
 What any transport needs for it: the message, the schema that leaves it alone, and the consumer's bookkeeping.
 """
 
-from typing import Any
+from collections.abc import MutableMapping
+from typing import Any, cast
 
 import faust
 from faust.types import TP, ConsumerMessage
@@ -31,8 +32,8 @@ class RunConsumer:
     """
 
     app: Any
-    _acked: dict[TP, list[int]]
-    _acked_index: dict[TP, set[int]]
+    _acked: MutableMapping[TP, list[int]]
+    _acked_index: MutableMapping[TP, set[int]]
 
     def _to_message(self, tp: TP, run: Run) -> ConsumerMessage:
         return ConsumerMessage(
@@ -43,7 +44,7 @@ class RunConsumer:
             1,
             None,
             None,
-            run,
+            cast(bytes, run),  # opaque to Faust: RunSchema hands it on
             None,
             None,
             None,

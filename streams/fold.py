@@ -207,7 +207,7 @@ class _Fold:
     def _fold(self, record: Record, event: CustomerEvent, key: bytes, event_id: bytes) -> None:
         row = self._rows.get(key)
         if row is None:
-            row = CustomerRow(FOLD_VERSION, record.offset, b"", None, 0, "", None, customers.EMPTY)
+            row = CustomerRow(FOLD_VERSION, record.offset, b"", None, 0, "", None, customers.Packed())
             self._customers += 1
         elif has_seen(row, event_id):
             return
@@ -232,7 +232,7 @@ class _Fold:
 
     def _announce(self, record: Record, key: bytes, row: CustomerRow, cause: str, *, late: bool) -> None:
         """Write what the row means at stream time, and a transition if that is another stage."""
-        view = customers.lifecycle_view(row.state, self._stream_time, self._parameters)
+        view = customers.lifecycle_of(row.state, self._stream_time, self._parameters)
         since_ms = row.stage_since_ms
         if view.stage != row.stage:
             since_ms = self._stream_time

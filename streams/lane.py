@@ -41,7 +41,7 @@ class Lane:
         return self._partitions
 
     async def take_over(self, partition: int) -> int:
-        """Own a partition: fence its former owner, recover its rows; the offset of the next record to fold."""
+        """Own a partition: fence its former owner, recover its rows; returns the next record to fold."""
         self._producers[partition] = await self._log.producer(f"headwater-{partition}")
         await self._recover(partition)
         row, _ = self._table.partition(partition)
@@ -62,7 +62,7 @@ class Lane:
         row = self._partitions[run.partition]
         if run.start > row.position:
             raise LostPlace(
-                f"{run.topic}/{run.partition} is folded up to {row.position}, but a run begins at {run.start}."
+                f"{run.topic}/{run.partition} is folded up to {row.position}, a run begins at {run.start}."
             )
         partitions = self._log.partitions(run.topic)
         async for outputs, rows, due, partition_row in fold(run, row, self._table, partitions):

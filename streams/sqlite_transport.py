@@ -11,8 +11,12 @@ from yarl import URL
 from streams.batch import RunConsumer
 from streams.fold import Run
 from streams.lane import Lane
-from streams.log import Append, Log
+from streams.log import Append, Log, TopicPartition
 from streams.topics import partition_for
+
+
+def _plain(offsets: Mapping[TP, int]) -> dict[TopicPartition, int]:
+    return {(tp.topic, tp.partition): offset for tp, offset in offsets.items()}
 
 
 class Consumer(RunConsumer, base.Consumer):
@@ -54,12 +58,10 @@ class Consumer(RunConsumer, base.Consumer):
         active_partitions: set[TP] | None,
         timeout: float,  # noqa: ASYNC109
     ) -> Mapping[TP, list[Run]]:
-        wanted: dict[tuple[str, int], int] = {
-            tp: self._positions[tp] for tp in (active_partitions or ()) if tp in self._positions
-        }
+        wanted = {tp: self._positions[tp] for tp in (active_partitions or ()) if tp in self._positions}
         runs = await self._read(wanted)
         if not runs:
-            await self.transport.log.wait(wanted, timeout)
+            await self.transport.log.wait(_plain(wanted), timeout)
             runs = await self._read(wanted)
         return runs
 
@@ -73,7 +75,7 @@ class Consumer(RunConsumer, base.Consumer):
         return runs
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        await self.transport.log.commit(self.app.conf.id, offsets)
+        await self.transport.log.commit(self.app.conf.id, _plain(offsets))
         return True
 
     async def _seek(self, partition: TP, offset: int) -> None:

@@ -1,0 +1,92 @@
+"""Does the embedded log keep the contract, and what it adds to it?"""
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from streams.log import Append, LogUnavailable, ProducerFenced, TopicSpec
+from streams.sqlite_log import SqliteLog
+from tests.integration.log_contract import LogContract, records, values
+
+TOPICS = [TopicSpec("plain", 2), TopicSpec("compacted", 1, compacted=True)]
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    log = await SqliteLog.open(tmp_path / "log.db", TOPICS)
+    yield log
+    await log.close()
+
+
+class TestSqliteLog(LogContract):
+    async def test_everything_is_there_after_a_restart(self, log: SqliteLog, tmp_path: Path) -> None:
+        """Records, offsets, committed offsets and fences outlive the process."""
+        producer = await log.producer("p")
+        await producer.transact(records("a", "b"))
+        await log.commit("g", {("plain", 0): 2})
+        await log.close()
+        again = await SqliteLog.open(tmp_path / "log.db", TOPICS)
+        assert await values(again) == [b"a", b"b"]
+        assert dict(await again.committed("g", "plain")) == {0: 2}
+        assert [p.offset for p in await again.append(records("c"))] == [2]
+        await again.producer("p")
+        await again.close()
+
+    async def test_a_topic_keeps_its_partitions(self, log: SqliteLog, tmp_path: Path) -> None:
+        """Opening with another partition count changes nothing: the count of a keyed topic is for ever."""
+        await log.close()
+        again = await SqliteLog.open(tmp_path / "log.db", [TopicSpec("plain", 7)])
+        assert again.partitions("plain") == 2
+        await again.close()
+
+    async def test_compaction_keeps_the_newest_of_each_key_and_the_offsets(self, log: SqliteLog) -> None:
+        """Superseded records go, offsets stay, and the next append gets the next offset."""
+        await log.append([Append("compacted", 0, b"k", str(n).encode()) for n in range(5)])
+        await log.append([Append("compacted", 0, b"other", b"x"), Append("compacted", 0, b"k", None)])
+        assert await log.compact("compacted", 0) == 2
+        assert [(r.offset, r.key, r.value) for r in await log.read("compacted", 0, 0, 10)] == [
+            (5, b"other", b"x"),
+            (6, b"k", None),
+        ]
+        assert list(await log.start_offsets("compacted")) == [5]
+        assert [p.offset for p in await log.append(records("y", topic="compacted"))] == [7]
+
+    async def test_a_log_that_cannot_grow_acknowledges_nothing(self, log: SqliteLog) -> None:
+        """A full disk refuses the append with the remedy; what was acknowledged stays; later ones work."""
+        await log.append(records("kept"))
+        (pages,) = log._writer.execute("PRAGMA page_count").fetchone()
+        log._writer.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LogUnavailable, match="free disk space"):
+            await log.append([Append("plain", 0, b"big", b"x" * 1_000_000)])
+        log._writer.execute("PRAGMA max_page_count = 1073741823")
+        assert await values(log) == [b"kept"]
+        assert [p.offset for p in await log.append(records("after"))] == [1]
+
+    async def test_a_refused_transaction_does_not_hurt_the_ones_beside_it(self, log: SqliteLog) -> None:
+        """Appends that share the commit with a fenced transaction happen."""
+        zombie = await log.producer("p")
+        await log.producer("p")
+        with pytest.raises(ProducerFenced):
+            await zombie.transact(records("zombie"))
+        await log.append(records("beside"))
+        assert await values(log) == [b"beside"]
+
+    async def test_a_closed_log_refuses_appends(self, log: SqliteLog) -> None:
+        """An append after close is told so, and does not wait for ever."""
+        await log.close()
+        with pytest.raises(LogUnavailable, match="closed"):
+            await log.append(records("late"))
+
+    async def test_a_file_that_is_no_log_is_refused(self, tmp_path: Path) -> None:
+        """Opening something else says what to check."""
+        (tmp_path / "other.db").write_bytes(b"not a database, but long enough to be looked at" * 100)
+        with pytest.raises(LogUnavailable, match="check the file"):
+            await SqliteLog.open(tmp_path / "other.db", TOPICS)
+
+    async def test_commits_are_synchronous(self, log: SqliteLog) -> None:
+        """The writer waits for the disk: WAL with synchronous=FULL."""
+        assert log._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert log._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+        assert isinstance(log._writer, sqlite3.Connection)

@@ -1,0 +1,218 @@
+"""What are the customers now? The log's changelog and transitions, followed into a file that can be asked.
+
+Point reads are answered in the calling thread (a few microseconds); lists and sums in reader threads; all
+writing happens in one writer thread, one transaction for all that has arrived.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from api import lists
+from api.store import Batch, Change, Store
+from api.store_file import connect, discard
+from api.totals import Totals, together
+from projections import rfm
+from projections.parameters import Boundaries, Parameters
+from schemas.events import LifecycleChanged
+from streams.log import Log, Record, TopicPartition
+from streams.rows import PartitionRow
+from streams.topics import CUSTOMERS, TRANSITIONS
+
+logger = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+TOPICS = (CUSTOMERS, TRANSITIONS)
+READ_RECORDS = 1_000  # of one partition, in one transaction
+GATHER_S = 0.02  # a pause after a small batch: one commit takes in many single events
+SMALL_BATCH = 500
+RETRY_S = 1.0
+READERS = 2
+
+
+class ReadModel:
+    """Follow `log` into the file at `path`. Open, `run` as a task, ask, `close`."""
+
+    def __init__(self, path: Path, log: Log) -> None:
+        self._path = path
+        self._log = log
+        self._store = Store(path)
+        self._points = connect(path)
+        self._local = threading.local()
+        self._writer = ThreadPoolExecutor(1, "read-model-write")
+        self._readers = ThreadPoolExecutor(READERS, "read-model-read", initializer=self._open_reader)
+        self._opened: list[sqlite3.Connection] = []
+        self._moved = asyncio.Condition()
+        self._listeners: list[Callable[[Change], None]] = []
+        self.trouble = ""  # why nothing can be written at the moment
+
+    @classmethod
+    async def open(cls, path: Path, log: Log) -> "ReadModel":
+        """Open the file, or make a new one where it is not of this log and this code."""
+        model = cls(path, log)
+        if await model._is_ahead():
+            logger.warning("read_model_discarded", reason="it is ahead of the log, so it is of another one")
+            await model.close()
+            discard(path)
+            model = cls(path, log)
+        return model
+
+    async def close(self) -> None:
+        """Release the file; `run` must have ended."""
+        for pool in (self._writer, self._readers):
+            await asyncio.to_thread(pool.shutdown)
+        for connection in (self._points, *self._opened):
+            connection.close()
+        self._store.close()
+
+    async def _is_ahead(self) -> bool:
+        ends = {topic: await self._log.end_offsets(topic) for topic in TOPICS}
+        return any(
+            partition >= len(ends[topic]) or offset > ends[topic][partition]
+            for (topic, partition), offset in self._store.next_offsets.items()
+        )
+
+    # Following
+
+    async def run(self) -> None:
+        """Follow the log for ever; raises what it cannot make sense of."""
+        while True:
+            batch = await self._read()
+            if batch:
+                await self._write(partial(self._store.apply, batch))
+                if sum(map(len, batch.values())) < SMALL_BATCH:
+                    await asyncio.sleep(GATHER_S)
+            elif self._store.is_stale:
+                await self._write(self._store.rederive)
+            else:
+                await self._log.wait(self.next_offsets(), timeout_s=60.0)
+
+    def next_offsets(self) -> dict[TopicPartition, int]:
+        """Of each partition followed, the next offset to read."""
+        return {
+            (topic, partition): self._store.next_offsets.get((topic, partition), 0)
+            for topic in TOPICS
+            for partition in range(self._log.partitions(topic))
+        }
+
+    async def lag(self) -> dict[str, int]:
+        """Records not yet taken in, by topic/partition."""
+        ends = {topic: await self._log.end_offsets(topic) for topic in TOPICS}
+        return {f"{t}/{p}": ends[t][p] - offset for (t, p), offset in self.next_offsets().items()}
+
+    async def wait_for(self, topic: str, offsets: Sequence[int]) -> None:
+        """Return once `topic` is taken in up to `offsets`, one a partition, and every row says so."""
+
+        def reached() -> bool:
+            following = self.next_offsets()
+            return not self._store.is_stale and all(
+                following[topic, partition] >= offset for partition, offset in enumerate(offsets)
+            )
+
+        async with self._moved:
+            await self._moved.wait_for(reached)
+
+    async def wait_until_folded(self, positions: Mapping[int, int]) -> None:
+        """Return once the events before `positions` (next offset by partition) show in every answer."""
+
+        def folded() -> bool:
+            rows = self._store.partitions
+            return all(
+                partition in rows and rows[partition].position >= position
+                for partition, position in positions.items()
+            )
+
+        async with self._moved:
+            await self._moved.wait_for(folded)
+
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call `listener` in the event loop after each batch."""
+        self._listeners.append(listener)
+
+    async def _read(self) -> Batch:
+        batch: dict[TopicPartition, Sequence[Record]] = {}
+        for (topic, partition), offset in self.next_offsets().items():
+            if records := await self._log.read(topic, partition, offset, READ_RECORDS):
+                batch[topic, partition] = records
+        return batch
+
+    async def _write(self, work: Callable[[], Change]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            change = await loop.run_in_executor(self._writer, work)
+        except sqlite3.OperationalError as error:  # a full disk passes; the log has the records
+            self.trouble = f"the read model cannot be written ({error}): free disk space"
+            logger.error("read_model_waits", reason=self.trouble)
+            await asyncio.sleep(RETRY_S)
+            return
+        self.trouble = ""
+        for listener in self._listeners:
+            listener(change)
+        async with self._moved:
+            self._moved.notify_all()
+
+    # Answers
+
+    @property
+    def partitions(self) -> Mapping[int, PartitionRow]:
+        return self._store.partitions
+
+    def totals(self) -> Totals:
+        return together(list(self._store.totals.values()))
+
+    def as_of_ms(self) -> int | None:
+        """The least stream time of the partitions that have one."""
+        times = [row.stream_time_ms for row in self._store.partitions.values() if row.stream_time_ms]
+        return min(times, default=None)
+
+    def parameters(self) -> Parameters:
+        """In force on the first partition; the holder of the clock tells all of them the same."""
+        rows = self._store.partitions
+        return rows[min(rows)].parameters if rows else Parameters()
+
+    def customer(self, customer_id: str) -> lists.Found | None:
+        return lists.find_customer(self._points, customer_id)
+
+    async def customers(self, query: lists.CustomerQuery) -> tuple[list[lists.Found], str | None]:
+        return await self._ask(lambda db: lists.list_customers(db, query))
+
+    async def transitions(self, query: lists.TransitionQuery) -> tuple[list[LifecycleChanged], str | None]:
+        return await self._ask(lambda db: lists.list_transitions(db, query))
+
+    async def rfm_grid(self, boundaries: Boundaries) -> list[lists.Cell]:
+        return await self._ask(lambda db: lists.rfm_grid(db, boundaries))
+
+    async def rfm_values(self, as_of_ms: int) -> lists.RfmValues:
+        return await self._ask(lambda db: lists.rfm_values(db, as_of_ms))
+
+    async def rfm_boundaries(self, as_of_ms: int) -> Boundaries | None:
+        """The percentiles over customers with an order; None while there is none."""
+        values = await self.rfm_values(as_of_ms)
+        if not values.recency_days:
+            return None
+        parameters = self.parameters()
+        r, f, m_minor = await asyncio.to_thread(lambda: [rfm.percentiles(each) for each in values])
+        return Boundaries(
+            as_of=as_of_ms,
+            r=r,
+            f=f,
+            m_minor=m_minor,
+            currency=parameters.base_currency,
+            customers=len(values.recency_days),
+            window_days=parameters.rules.rfm_window_days,
+        )
+
+    async def _ask(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, lambda: query(self._local.connection))
+
+    def _open_reader(self) -> None:
+        self._local.connection = connect(self._path)
+        self._opened.append(self._local.connection)

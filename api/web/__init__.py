@@ -1,0 +1,1 @@
+"""The dashboard: its pages, their templates and their static files."""

@@ -1,0 +1,27 @@
+/** What would one type into a shell to make this page change? */
+
+import { h } from "./dom.js";
+
+const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** A curl that posts one order, with a button that copies it. */
+export function orderCommand(customerId, currency = "USD") {
+  const order = {
+    type: "OrderPlaced",
+    customer_id: customerId,
+    order_id: `try-${Date.now().toString(36)}`,
+    amount: "25.99",
+    currency,
+  };
+  const text = [
+    `curl -X POST ${location.origin}/events`,
+    `  -H 'content-type: application/json'`,
+    `  -d ${quote(JSON.stringify(order))}`,
+  ].join(" \\\n");
+  const button = h("button", { type: "button", class: "copy" }, "Copy");
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  });
+  return h("div", { class: "command" }, h("pre", { tabindex: "0" }, h("code", {}, text)), button);
+}

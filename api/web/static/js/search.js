@@ -1,0 +1,103 @@
+/** Which customer is meant by what has been typed so far? */
+
+import { customerPage, get } from "./api.js";
+import { byId, h } from "./dom.js";
+import { stagePill } from "./stages.js";
+
+const PAUSE_MS = 120;
+const SHOWN = 8;
+
+function option(customer, index) {
+  const traits = Object.values(customer.profile?.traits ?? {});
+  return h(
+    "li",
+    { role: "option", id: `found-${index}`, "aria-selected": "false" },
+    h("a", { href: customerPage(customer.customer_id), tabindex: "-1" },
+      h("b", {}, customer.customer_id),
+      h("span", { class: "traits" }, traits.slice(0, 3).join(" · ")),
+      stagePill(customer.lifecycle?.stage)),
+  );
+}
+
+/** Wire the search box: as you type, arrows choose, Enter opens, Escape closes, `/` focuses. */
+export function wireSearch() {
+  const input = byId("search");
+  const panel = byId("search-panel");
+  const list = byId("search-results");
+  const note = byId("search-note");
+  let chosen = -1;
+  let timer = 0;
+  let request = new AbortController();
+  let openFirst = false;
+
+  const close = () => {
+    panel.hidden = true;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  };
+  const choose = (index) => {
+    const options = [...list.children];
+    if (!options.length) return;
+    chosen = (index + options.length) % options.length;
+    options.forEach((each, position) => each.setAttribute("aria-selected", String(position === chosen)));
+    options[chosen].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", options[chosen].id);
+  };
+  const open = (index) => list.children[index]?.querySelector("a").click();
+
+  const tell = (text, options = []) => {
+    chosen = -1;
+    input.removeAttribute("aria-activedescendant");
+    list.replaceChildren(...options);
+    note.textContent = text;
+    panel.hidden = false;
+    input.setAttribute("aria-expanded", String(options.length > 0));
+  };
+
+  const search = async () => {
+    request.abort();
+    request = new AbortController();
+    const { signal } = request;
+    const query = input.value.trim();
+    if (!query) return close();
+    try {
+      const found = await get(`/customers?${new URLSearchParams({ q: query, limit: SHOWN })}`, { signal });
+      const more = found.next_cursor ? ", the first of more" : "";
+      const count = found.items.length;
+      tell(count ? `${count} found${more}` : `No customer matches “${query}”`, found.items.map(option));
+      if (openFirst) open(0);
+    } catch (problem) {
+      if (problem.name !== "AbortError") tell(`${problem.title}: ${problem.detail}`);
+    } finally {
+      if (!signal.aborted) openFirst = false;
+    }
+  };
+
+  input.addEventListener("input", () => {
+    openFirst = false;
+    clearTimeout(timer);
+    timer = setTimeout(search, PAUSE_MS);
+  });
+  input.addEventListener("focus", () => {
+    if (input.value.trim()) search();
+  });
+  input.addEventListener("blur", close);
+  panel.addEventListener("mousedown", (event) => event.preventDefault()); // keeps the focus, so that the click arrives
+  input.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowDown") choose(chosen + 1);
+    else if (event.key === "ArrowUp") choose(chosen < 0 ? -1 : chosen - 1);
+    else if (event.key === "Escape") close();
+    else if (event.key === "Enter" && chosen >= 0) open(chosen);
+    else if (event.key === "Enter") {
+      clearTimeout(timer);
+      openFirst = true;
+      search();
+    } else return;
+    event.preventDefault();
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.target.matches("input, textarea, select")) return;
+    event.preventDefault();
+    input.focus();
+  });
+}

@@ -1,7 +1,7 @@
 """What do all the events of one customer, taken together, say?
 
-Two forms of one state: `Customer` holds the sub-states, `Packed` their encoded bytes. A row on disk is packed;
-an event decodes only the sub-states that it touches (docs/adr/0003-the-customer-row.md).
+Two forms of one state: `Customer` holds the sub-states, `Packed` their encoded bytes. A row is packed; an
+event decodes only the sub-states that it touches (docs/adr/0003-the-customer-row.md).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,15 @@ from msgspec import Raw, Struct
 from msgspec.structs import astuple
 
 from projections import campaigns, engagement, feedback, lifecycle, orders, profile, render, rfm, service
+from projections.campaigns import Campaigns, CampaignsView
+from projections.engagement import Engagement, EngagementView
+from projections.feedback import Feedback, FeedbackView
+from projections.lifecycle import LifecycleView
+from projections.orders import Orders, OrdersView
 from projections.parameters import Parameters
+from projections.profile import Profile, ProfileView
+from projections.rfm import RfmView
+from projections.service import Service, ServiceView
 from schemas.events import EVENT_TYPES, CustomerEvent, Event
 
 FOLD_VERSION = 1  # of the states' meaning and layout: raise it, and rows are rebuilt from the log
@@ -23,12 +31,12 @@ NOTHING = Raw(b"\xc0")  # a sub-state that no event has touched: msgpack's nil
 
 
 class Customer(Struct, frozen=True, gc=False):
-    profile: profile.Profile = profile.ZERO
-    orders: orders.Orders = orders.ZERO
-    engagement: engagement.Engagement = engagement.ZERO
-    service: service.Service = service.ZERO
-    feedback: feedback.Feedback = feedback.ZERO
-    campaigns: campaigns.Campaigns = campaigns.ZERO
+    profile: Profile = Profile()
+    orders: Orders = Orders()
+    engagement: Engagement = Engagement()
+    service: Service = Service()
+    feedback: Feedback = Feedback()
+    campaigns: Campaigns = Campaigns()
 
 
 class Packed(Struct, frozen=True, array_like=True, gc=False):
@@ -41,14 +49,14 @@ class Packed(Struct, frozen=True, array_like=True, gc=False):
 
 
 class CustomerView(Struct, frozen=True, gc=False):
-    profile: profile.ProfileView
-    orders: orders.OrdersView
-    engagement: engagement.EngagementView
-    lifecycle: lifecycle.LifecycleView
-    rfm: rfm.RfmView
-    service: service.ServiceView | None  # these three: None where there has been none
-    feedback: feedback.FeedbackView | None
-    campaigns: campaigns.CampaignsView | None
+    profile: ProfileView
+    orders: OrdersView
+    engagement: EngagementView
+    lifecycle: LifecycleView
+    rfm: RfmView
+    service: ServiceView | None  # these three: None where there has been none
+    feedback: FeedbackView | None
+    campaigns: CampaignsView | None
 
 
 ZERO = Customer()
@@ -145,7 +153,7 @@ def evolve_packed(packed: Packed, event: Event) -> Packed:
     return Packed(*parts)
 
 
-def lifecycle_of(packed: Packed, as_of: int, parameters: Parameters) -> lifecycle.LifecycleView:
+def lifecycle_of(packed: Packed, as_of: int, parameters: Parameters) -> LifecycleView:
     """As `lifecycle.view`, decoding the orders alone. Only events that orders.HANDLES change it."""
     return lifecycle.view(_DECODE[_ORDERS](packed.orders) or orders.ZERO, as_of, parameters)
 

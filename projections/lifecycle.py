@@ -92,14 +92,15 @@ def _reason(
 ) -> str:
     own = ", by the customer's own rhythm" if rhythm else ""
     if over is not None:
-        return f"no order for {days(silence)}, more than {over}{own}"
+        return f"no order for {_days(silence)}, more than {over}{own}"
+    ago = f"{_days(silence)} ago" if silence else "less than a day ago"
     if stage == "new":
-        return f"first order {days(silence)} ago, at most {until}{own}"
+        return f"first order {ago}, new up to {until} days{own}"
     if stage == "won_back" and when.last_at is not None and when.previous_at is not None:
         gap = (when.last_at - when.previous_at) // DAY_MS
-        return f"ordered {days(silence)} ago after a silence of {days(gap)}{own}"
-    return f"{when.count} orders, the last {days(silence)} ago, at most {until}{own}"
+        return f"ordered {ago}, after a silence of {_days(gap)}{own}"
+    return f"{when.count} orders, the last {ago}, active up to {until} days{own}"
 
 
-def days(number: int) -> str:
+def _days(number: int) -> str:
     return "1 day" if number == 1 else f"{number} days"

@@ -1,0 +1,159 @@
+"""How does the log get into the history? Every record once, by its offset, without being decoded here.
+
+Tables are written first, then archived(topic, partition, upto). Who is killed in between finds rows beyond
+`upto` at the next start: each table drops the offsets that it has.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from history.container import Body, container
+from schemas import codec, registry
+
+CONTAINER_BYTES = 64 << 20  # below ClickHouse's insert block, so that each insert is one part: all or nothing
+CONTAINER_RECORDS = 50_000
+# ClickHouse's errors that say that the bytes are at fault, not the server
+FAULTY_BYTES = frozenset({6, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 1001})
+UPTO = "SELECT max(upto) FROM archived WHERE topic = {topic:String} AND partition = {partition:Int32}"
+PRESENT = (
+    "SELECT offset FROM {table:Identifier} "
+    "WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset >= {upto:Int64}"
+)
+
+
+class RecordLike(Protocol):
+    @property
+    def offset(self) -> int: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Refused(NamedTuple):
+    """A record that no table can hold, and why."""
+
+    partition: int
+    offset: int
+    reason: str
+
+
+class _Target(NamedTuple):
+    topic: str
+    table: str
+    schema_id: int
+
+
+class HistoryWriter:
+    """The archive's only writer; all calls from one thread at a time."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._upto: dict[tuple[str, int], int] = {}
+        self._settled: set[tuple[str, str, int]] = set()  # (topic, table, partition) without rows beyond upto
+
+    def resume(self, topic: str, partition: int) -> int:
+        """The offset of the next record to archive."""
+        if (topic, partition) not in self._upto:
+            asked = {"topic": topic, "partition": partition}
+            self._upto[topic, partition] = self._client.query(UPTO, parameters=asked).result_rows[0][0]
+        return self._upto[topic, partition]
+
+    def write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
+        """Archive runs of records (partition -> in order of offset); returns those that no table can hold.
+
+        Raises clickhouse_connect's errors where ClickHouse, not a record, is at fault: write the same again.
+        """
+        try:
+            return self._write(topic, {partition: run for partition, run in runs.items() if run})
+        except BaseException:
+            self._upto.clear()  # what was reached is now for the tables to say
+            self._settled.clear()
+            raise
+
+    def _write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
+        refused: list[Refused] = []
+        sorted_out: dict[_Target, list[Body]] = {}
+        for partition, run in runs.items():
+            upto = self.resume(topic, partition)
+            for record in run:
+                if record.offset < upto:
+                    continue
+                try:
+                    schema_id, avro = codec.body(record.value or b"")
+                    target = _Target(topic, _table_name(schema_id), schema_id)
+                except (codec.Undecodable, registry.UnknownSchema) as error:
+                    refused.append(Refused(partition, record.offset, str(error)))
+                else:
+                    sorted_out.setdefault(target, []).append(Body(partition, record.offset, avro))
+        for target, bodies in sorted_out.items():
+            for chunk in _chunks(self._without_present(target, bodies)):
+                refused += self._insert(target, chunk)
+        self._commit(topic, {partition: run[-1].offset + 1 for partition, run in runs.items()})
+        return refused
+
+    def _without_present(self, target: _Target, bodies: list[Body]) -> list[Body]:
+        """The bodies without those that the table has, left by a write that never reached its commit."""
+        partitions = {body.partition for body in bodies}
+        unsettled = {p for p in partitions if (target.topic, target.table, p) not in self._settled}
+        present: set[tuple[int, int]] = set()
+        for partition in unsettled:
+            asked = {
+                "table": target.table,
+                "topic": target.topic,
+                "partition": partition,
+                "upto": self.resume(target.topic, partition),
+            }
+            rows = self._client.query(PRESENT, parameters=asked).result_rows
+            present.update((partition, offset) for (offset,) in rows)
+        if not present:
+            self._settled.update((target.topic, target.table, partition) for partition in unsettled)
+            return bodies
+        return [body for body in bodies if (body.partition, body.offset) not in present]
+
+    def _insert(self, target: _Target, bodies: Sequence[Body]) -> list[Refused]:
+        """Insert, halving what ClickHouse refuses until the bad record is alone."""
+        try:
+            file = container(target.schema_id, target.topic, bodies)
+            self._client.raw_insert(f"`{target.table}`", insert_block=file, fmt="Avro")
+        except DatabaseError as error:
+            if len(bodies) == 1:
+                return [self._refusal(target, bodies[0], error)]
+            half = len(bodies) // 2
+            return self._insert(target, bodies[:half]) + self._insert(target, bodies[half:])
+        return []
+
+    @staticmethod
+    def _refusal(target: _Target, body: Body, error: DatabaseError) -> Refused:
+        """A record that does not decode, or of which ClickHouse says so, is at fault; else the error goes on."""
+        try:
+            codec.decode(b"".join((b"\0", target.schema_id.to_bytes(4, "big"), body.avro)))
+        except codec.Undecodable as undecodable:
+            return Refused(body.partition, body.offset, str(undecodable))
+        if error.code in FAULTY_BYTES:
+            return Refused(body.partition, body.offset, f"{target.table} cannot hold it: {error}")
+        raise error
+
+    def _commit(self, topic: str, upto: Mapping[int, int]) -> None:
+        reached = {p: offset for p, offset in upto.items() if offset > self.resume(topic, p)}
+        rows = [(topic, partition, offset) for partition, offset in reached.items()]
+        if rows:
+            self._client.insert("archived", rows, column_names=["topic", "partition", "upto"])
+            self._upto.update({(topic, partition): offset for _, partition, offset in rows})
+
+
+def _table_name(schema_id: int) -> str:
+    return registry.by_id(schema_id).subject.rpartition(".")[2]
+
+
+def _chunks(bodies: Sequence[Body]) -> Iterator[Sequence[Body]]:
+    """Runs of at most CONTAINER_RECORDS records and CONTAINER_BYTES bytes."""
+    start = size = 0
+    for index, body in enumerate(bodies):
+        size += len(body.avro)
+        if index > start and (size > CONTAINER_BYTES or index - start >= CONTAINER_RECORDS):
+            yield bodies[start:index]
+            start, size = index, len(body.avro)
+    if start < len(bodies):
+        yield bodies[start:]

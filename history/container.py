@@ -1,0 +1,64 @@
+"""How does ClickHouse read bodies that nobody decoded? As an Avro container, each body behind its position.
+
+Avro composes by concatenation: a record is its fields, a container file is a header and blocks. Each record
+is a block of its own, so that a body with a byte too many or too few is refused, not read into the next one.
+Source: the Avro specification 1.12, "Object Container Files".
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from typing import NamedTuple
+
+from history.tables import POSITION_AVRO, column_name
+from schemas import registry
+
+SYNC = b"headwater-archive"[:16]
+ONE = b"\x02"  # a block's count of records, as an Avro long
+
+
+class Body(NamedTuple):
+    """The Avro body of the record at one offset of one partition."""
+
+    partition: int
+    offset: int
+    avro: bytes | memoryview
+
+
+def avro_long(number: int) -> bytes:
+    """Zigzag and base 128, least significant group first."""
+    rest = (number << 1) ^ (number >> 63)
+    groups = bytearray()
+    while rest > 0x7F:
+        groups.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    groups.append(rest)
+    return bytes(groups)
+
+
+def avro_string(text: str) -> bytes:
+    encoded = text.encode()
+    return avro_long(len(encoded)) + encoded
+
+
+@cache
+def header(schema_id: int) -> bytes:
+    """The container's header for bodies of that schema; raises registry.UnknownSchema."""
+    schema = registry.schema(schema_id)
+    fields = [field | {"name": column_name(field["name"])} for field in schema["fields"]]
+    described = json.dumps({**schema, "fields": [*POSITION_AVRO, *fields]})
+    metadata = avro_long(1) + avro_string("avro.schema") + avro_string(described) + avro_long(0)
+    return b"Obj\x01" + metadata + SYNC
+
+
+def container(schema_id: int, topic: str, bodies: Iterable[Body]) -> bytes:
+    """A container file of the bodies, one block each, behind topic, partition and offset as fields."""
+    parts: list[bytes | memoryview] = [header(schema_id)]
+    prefixes: dict[int, bytes] = {}
+    for partition, offset, avro in bodies:
+        prefix = prefixes.get(partition)
+        if prefix is None:
+            prefix = prefixes[partition] = avro_string(topic) + avro_long(partition)
+        position = prefix + avro_long(offset)
+        parts += (ONE, avro_long(len(position) + len(avro)), position, avro, SYNC)
+    return b"".join(parts)

@@ -1,0 +1,1 @@
+"""Against the peers: the same work done by Headwater and by each peer, in one run."""

@@ -86,12 +86,13 @@ class Tally:
 
     def add(self, table: bytes, key: tuple[int | bytes, ...], *amounts: int) -> bytes:
         packed_key = self._key.pack(*key)
-        at = self._place(table, packed_key)
-        if table.startswith(packed_key, at):
-            end = at + self._width
-            kept = self._counters.unpack_from(table, at + len(packed_key))
-            return table[:at] + packed_key + self._pack(kept, amounts) + table[end:]
-        return self._bound(table[:at] + packed_key + self._pack((0,) * len(amounts), amounts) + table[at:])
+        place = self._place(table, packed_key)
+        if table.startswith(packed_key, place):
+            kept = self._counters.unpack_from(table, place + self._key.size)
+            total = [a + b if a + b < MAX_MINOR else MAX_MINOR for a, b in zip(kept, amounts, strict=True)]
+            return table[:place] + packed_key + self._counters.pack(*total) + table[place + self._width :]
+        grown = table[:place] + packed_key + self._counters.pack(*amounts) + table[place:]
+        return grown[-self._capacity :] if self._keep_greatest else grown[: self._capacity]
 
     def merge(self, a: bytes, b: bytes) -> bytes:
         for key, amounts in self.items(b):
@@ -106,22 +107,16 @@ class Tally:
 
     def _place(self, table: bytes, key: bytes) -> int:
         """Where the key's record starts, or would: searched from the end, where recent months are."""
-        start = len(table)
-        while start and table[start - self._width : start - self._width + len(key)] >= key:
-            start -= self._width
-        return start
-
-    def _pack(self, kept: tuple[int, ...], amounts: tuple[int, ...]) -> bytes:
-        return self._counters.pack(*(min(a + b, MAX_MINOR) for a, b in zip(kept, amounts, strict=True)))
-
-    def _bound(self, table: bytes) -> bytes:
-        return table[-self._capacity :] if self._keep_greatest else table[: self._capacity]
+        width, place = self._width, len(table)
+        while place and table[place - width : place - width + len(key)] >= key:
+            place -= width
+        return place
 
 
 def count(counts: Mapping[str, int], key: str, limit: int, by: int = 1) -> dict[str, int]:
     """The counts with `key` counted: the `limit` alphabetically first keys, the rest together as `other`."""
     counted = {**counts, key: counts.get(key, 0) + by}
-    if len(counted) > limit:
+    if len(counted) > limit and len(counted) > len(counts):
         named = sorted(counted.keys() - {OTHER})
         for surplus in named[limit:]:
             counted[OTHER] = counted.get(OTHER, 0) + counted.pop(surplus)

@@ -10,13 +10,13 @@ from typing import NamedTuple, Protocol
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history.container import Body, container
+from history.container import Body, container, fields
 from schemas import codec, registry
 
 CONTAINER_BYTES = 64 << 20  # below ClickHouse's insert block, so that each insert is one part: all or nothing
 CONTAINER_RECORDS = 50_000
 # ClickHouse's errors that say that the bytes are at fault, not the server
-FAULTY_BYTES = frozenset({6, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 1001})
+FAULTY_BYTES = frozenset({6, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 395, 1001})
 UPTO = "SELECT max(upto) FROM archived WHERE topic = {topic:String} AND partition = {partition:Int32}"
 PRESENT = (
     "SELECT offset FROM {table:Identifier} "
@@ -115,8 +115,12 @@ class HistoryWriter:
     def _insert(self, target: _Target, bodies: Sequence[Body]) -> list[Refused]:
         """Insert, halving what ClickHouse refuses until the bad record is alone."""
         try:
-            file = container(target.schema_id, target.topic, bodies)
-            self._client.raw_insert(f"`{target.table}`", insert_block=file, fmt="Avro")
+            self._client.raw_insert(
+                f"`{target.table}`",
+                column_names=[field["name"] for field in fields(target.schema_id)],
+                insert_block=container(target.schema_id, target.topic, bodies),
+                fmt="Avro",
+            )
         except DatabaseError as error:
             if len(bodies) == 1:
                 return [self._refusal(target, bodies[0], error)]
@@ -126,7 +130,7 @@ class HistoryWriter:
 
     @staticmethod
     def _refusal(target: _Target, body: Body, error: DatabaseError) -> Refused:
-        """A record that does not decode, or of which ClickHouse says so, is at fault; else the error goes on."""
+        """At fault is a record that does not decode, or that ClickHouse says is; else the error goes on."""
         try:
             codec.decode(b"".join((b"\0", target.schema_id.to_bytes(4, "big"), body.avro)))
         except codec.Undecodable as undecodable:

@@ -1,16 +1,17 @@
 """How does ClickHouse read bodies that nobody decoded? As an Avro container, each body behind its position.
 
 Avro composes by concatenation: a record is its fields, a container file is a header and blocks. Each record
-is a block of its own, so that a body with a byte too many or too few is refused, not read into the next one.
+is a block of its own and ends with a seal, so that a body with a byte too few or too many is refused: it can
+neither reach into the next record nor pass for a whole one.
 Source: the Avro specification 1.12, "Object Container Files".
 """
 
 import json
 from collections.abc import Iterable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from history.tables import POSITION_AVRO, column_name
+from history.tables import POSITION_AVRO, SEAL_AVRO, WHOLE, column_name
 from schemas import registry
 
 SYNC = b"headwater-archive"[:16]
@@ -41,12 +42,19 @@ def avro_string(text: str) -> bytes:
     return avro_long(len(encoded)) + encoded
 
 
+SEAL = avro_string(WHOLE)
+
+
+@cache
+def fields(schema_id: int) -> tuple[dict[str, Any], ...]:
+    """The fields of a record of that schema in the container; raises registry.UnknownSchema."""
+    own = (field | {"name": column_name(field["name"])} for field in registry.schema(schema_id)["fields"])
+    return (*POSITION_AVRO, *own, SEAL_AVRO)
+
+
 @cache
 def header(schema_id: int) -> bytes:
-    """The container's header for bodies of that schema; raises registry.UnknownSchema."""
-    schema = registry.schema(schema_id)
-    fields = [field | {"name": column_name(field["name"])} for field in schema["fields"]]
-    described = json.dumps({**schema, "fields": [*POSITION_AVRO, *fields]})
+    described = json.dumps({"type": "record", "name": "Archived", "fields": fields(schema_id)})
     metadata = avro_long(1) + avro_string("avro.schema") + avro_string(described) + avro_long(0)
     return b"Obj\x01" + metadata + SYNC
 
@@ -60,5 +68,5 @@ def container(schema_id: int, topic: str, bodies: Iterable[Body]) -> bytes:
         if prefix is None:
             prefix = prefixes[partition] = avro_string(topic) + avro_long(partition)
         position = prefix + avro_long(offset)
-        parts += (ONE, avro_long(len(position) + len(avro)), position, avro, SYNC)
+        parts += (ONE, avro_long(len(position) + len(avro) + len(SEAL)), position, avro, SEAL, SYNC)
     return b"".join(parts)

@@ -4,11 +4,17 @@ from collections.abc import Iterator, Mapping
 
 from clickhouse_connect.driver.client import Client
 
-from history.tables import TABLES, Column, Table
+from history.tables import TABLES, WHOLE, Column, Table
 
 # on disk at once: archived() must never outlive the rows that it counts
 DURABLE = "fsync_after_insert = 1, fsync_part_directory = 1"
-PRECEDENCE = "precedence Int64 MATERIALIZED -offset COMMENT 'Of a repeated event the first on the log stays.'"
+SEAL = (
+    "seal String EPHEMERAL COMMENT 'Ends each record of the archive, which proves that its body was whole.'"
+)
+PRECEDENCE = (
+    f"precedence Int64 MATERIALIZED -offset + throwIf(seal != '{WHOLE}', 'surplus bytes after the record') "
+    "COMMENT 'Of a repeated event the first on the log stays.'"
+)
 
 
 def quote(text: str) -> str:
@@ -21,7 +27,7 @@ def column_ddl(column: Column) -> str:
 
 def create_table(table: Table) -> str:
     """Sorted by customer and event, so that a repeat of an event merges away and one customer is one read."""
-    columns = ",\n    ".join([*map(column_ddl, table.columns), PRECEDENCE])
+    columns = ",\n    ".join([*map(column_ddl, table.columns), SEAL, PRECEDENCE])
     return (
         f"CREATE TABLE IF NOT EXISTS `{table.name}` (\n    {columns}\n)\n"
         f"ENGINE = ReplacingMergeTree(precedence) ORDER BY (customer_id, event_id)\n"

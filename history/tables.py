@@ -43,6 +43,8 @@ POSITION_AVRO = (
     {"name": "partition", "type": "int"},
     {"name": "offset", "type": "long"},
 )
+SEAL_AVRO = {"name": "seal", "type": "string"}
+WHOLE = "whole"  # the seal's value
 POSITION_NAMES = frozenset(column.name for column in POSITION)
 COMMON = (
     *POSITION,
@@ -87,7 +89,7 @@ def _column(field: dict[str, Any]) -> Column:
 
 
 def _table(name: str) -> Table:
-    """Common columns first, then the fields of every version; what a version lacks is the column's default."""
+    """Common columns first, then the fields of every version; what one lacks is the column's default."""
     subject = registry.subject_of(name)
     schemas = [registry.lookup(subject, version).schema for version in registry.versions(subject)]
     common = {column.name: column for column in COMMON}

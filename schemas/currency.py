@@ -21,3 +21,12 @@ _CODES = {
 }
 
 DIGITS: dict[str, int] = {code: digits for digits, codes in _CODES.items() for code in codes.split()}
+
+
+def decimal(minor: int, currency: str) -> str:
+    """An amount as people write it: 2599 USD is "25.99". An unknown currency gets the usual two digits."""
+    digits = DIGITS.get(currency, 2)
+    if digits == 0:
+        return str(minor)
+    text = f"{abs(minor):0{digits + 1}d}"
+    return f"{'-' if minor < 0 else ''}{text[:-digits]}.{text[-digits:]}"

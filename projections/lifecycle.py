@@ -1,6 +1,6 @@
 """Lifecycle: which stage is the customer in, since when, why, and when would silence change it?
 
-Derived from the orders alone: it has no state of its own.
+Derived from the orders alone: their state is its state.
 """
 
 from typing import Literal, NamedTuple
@@ -8,6 +8,9 @@ from typing import Literal, NamedTuple
 from msgspec import Struct
 
 from projections.orders import Moments, Orders, moments
+from projections.orders import combine as combine
+from projections.orders import evolve as evolve
+from projections.orders import zero as zero
 from projections.parameters import Parameters, Rules
 from projections.times import DAY_MS
 

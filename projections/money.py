@@ -50,10 +50,3 @@ def converted(amounts_minor: Mapping[str, int], parameters: Parameters) -> Conve
             continue
         converted_some = True
     return Converted(minor, unconverted, bool(unconverted) and not converted_some)
-
-
-def decimal(amount_minor: int, currency: str) -> str:
-    """An amount in minor units as the decimal string of its currency: 10050 USD is "100.50"."""
-    digits = DIGITS.get(currency, 2)
-    sign, figures = "-" if amount_minor < 0 else "", str(abs(amount_minor)).rjust(digits + 1, "0")
-    return f"{sign}{figures[:-digits]}.{figures[-digits:]}" if digits else sign + figures

@@ -1,6 +1,7 @@
 """Which rules, boundaries and exchange rates are in force?
 
 Parameters are events too: each holds from where it stands in the log, so that a replay gives the same answer.
+Unlike a customer's events they are read in the order of the log: the last one told is in force.
 """
 
 from decimal import Decimal, InvalidOperation
@@ -9,6 +10,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas.events import BaseCurrencySet, Event, ExchangeRateSet, LifecycleRulesSet, RfmBoundariesSet
+
+MIN_RATE, MAX_RATE = Decimal("1e-12"), Decimal("1e12")
 
 
 class Rules(Struct, frozen=True, array_like=True, gc=False):
@@ -77,4 +80,4 @@ def _is_rate(text: str) -> bool:
         rate = Decimal(text)
     except InvalidOperation:
         return False
-    return rate.is_finite() and rate > 0
+    return rate.is_finite() and MIN_RATE <= rate <= MAX_RATE

@@ -6,12 +6,12 @@ from projections.campaigns import CampaignsView
 from projections.engagement import EngagementView
 from projections.feedback import FeedbackView
 from projections.lifecycle import LifecycleView
-from projections.money import decimal
 from projections.orders import OrdersView
 from projections.profile import ProfileView
 from projections.rfm import RfmView
 from projections.service import ServiceView
 from projections.times import rfc3339
+from schemas.currency import decimal
 
 Json = dict[str, Any]
 

@@ -1,6 +1,6 @@
 """RFM: how recently, how often, how much does each customer buy?
 
-Derived from the orders and from the boundaries in force: it has no state of its own.
+Derived from the orders and from the boundaries in force: their state is its state.
 """
 
 from bisect import bisect_left
@@ -10,6 +10,9 @@ from msgspec import Struct
 
 from projections import money
 from projections.orders import Orders, moments, spend
+from projections.orders import combine as combine
+from projections.orders import evolve as evolve
+from projections.orders import zero as zero
 from projections.parameters import Boundaries, Parameters
 from projections.times import DAY_MS
 

@@ -1,13 +1,14 @@
 """How does a projection handle time? As ms since 1970 (UTC), days of 24 hours, and calendar months."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from functools import lru_cache
+
+from schemas import form
 
 DAY_MS = 86_400_000
 MAX_AT = 253_402_300_799_999  # 9999-12-31T23:59:59.999Z in ms
 MAX_MONTH = 0xFFFF
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EPOCH_ORDINAL = _EPOCH.toordinal()
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 
 
 def moment(at: int) -> int:
@@ -28,8 +29,7 @@ def month_of(at: int) -> int:
 
 def rfc3339(at: int) -> str:
     """A time in ms as RFC 3339 in UTC, with milliseconds only where there are any."""
-    text = (_EPOCH + timedelta(milliseconds=moment(at))).isoformat(timespec="milliseconds")
-    return text.removesuffix("+00:00").removesuffix(".000") + "Z"
+    return form.moment(moment(at))
 
 
 def earliest(a: int | None, b: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""What the tests of the running engine share: settings for a data directory, events on its log, its results."""
+"""What the tests of the running engine share: settings, events on the log, results."""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -75,7 +75,7 @@ async def test_a_lost_store_is_recovered_from_the_changelog(tmp_path: Path) -> N
 async def test_a_crash_after_the_transaction_and_before_the_store_changes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Effect 3 happened, 4 did not: the next start recovers 4 from the changelog and announces nothing twice."""
+    """Effect 3 happened, 4 did not: the next start recovers 4 and announces nothing twice."""
     write = CustomerTable.write
     calls = 0
 

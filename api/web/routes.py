@@ -50,7 +50,7 @@ async def docs(request: Request) -> HTMLResponse:
 
 
 class Assets(StaticFiles):
-    """Static files that browsers revalidate, so that a new version is never mixed with an old one's scripts."""
+    """Static files that browsers revalidate, so that no page runs an older version's scripts."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -103,7 +103,7 @@ function take(customer) {
 async function readChanges() {
   const query = new URLSearchParams({ customer_id: customerId, limit: 50 });
   const answer = await attempt("transitions", () => get(`/transitions?${query}`));
-  if (answer) changes.reset(answer.items);
+  if (answer) changes.take(answer.items);
 }
 
 async function read() {
@@ -123,4 +123,4 @@ async function catchUp() {
 
 wireSearch();
 const query = new URLSearchParams({ customer_id: customerId });
-follow(`/live?${query}`, { customer: take, transition: (each) => each.customer_id === customerId && changes.add(each) }, catchUp);
+follow(`/live?${query}`, { customer: take, transition: (each) => each.customer_id === customerId && changes.arrive(each) }, catchUp);

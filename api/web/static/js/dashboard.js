@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { orderCommand } from "./command.js";
-import { byId, everyFrame, freshen } from "./dom.js";
+import { byId, everyFrame, freshen, h } from "./dom.js";
 import { dayAndTime, money, number } from "./format.js";
 import { follow } from "./live.js";
 import { problemBoard } from "./problem.js";
@@ -29,6 +29,12 @@ function put(id, content, key) {
   if (changed && id !== "as-of") freshen(place);
 }
 
+/** Revenue in the base currency, and beside it what has no rate into it. */
+function amounts({ amount, currency, unconverted = {} }) {
+  const apart = Object.entries(unconverted).map(([each, sum]) => h("span", { class: "apart" }, money(sum, each)));
+  return h("span", {}, money(amount, currency), apart);
+}
+
 const draw = everyFrame(() => {
   if (!summary) return;
   const { customers, orders, revenue, events, stages, as_of: asOf } = summary;
@@ -39,7 +45,7 @@ const draw = everyFrame(() => {
   }
   put("customers", number(customers), customers);
   put("orders", number(orders), orders);
-  put("revenue", money(revenue.amount, revenue.currency), revenue.amount + revenue.currency);
+  put("revenue", amounts(revenue), JSON.stringify(revenue));
   put("events", number(events), events);
   put("as-of", asOf ? dayAndTime(asOf) : "–", asOf);
   drawStages(byId("stages"), stages);
@@ -71,9 +77,9 @@ async function catchUp() {
   if (answer) takeSummary(answer);
   readGrid();
   const latest = await attempt("transitions", () => get("/transitions?limit=50"));
-  if (latest) transitions.reset(latest.items);
+  if (latest) transitions.take(latest.items);
 }
 
 wireSearch();
 byId("rfm-measure").addEventListener("change", drawRfm);
-follow("/live", { summary: takeSummary, transition: transitions.add }, catchUp);
+follow("/live", { summary: takeSummary, transition: transitions.arrive }, catchUp);

@@ -5,6 +5,8 @@ import { compactNumber, decimal, number, share } from "./format.js";
 
 const SCORES = [1, 2, 3, 4, 5];
 const LEVELS = 6;
+const NO_ORDERS = "No customer has ordered yet.";
+const NO_BOUNDARIES = "Scores need boundaries, which the engine draws from its customers: headwater rfm calibrate draws them now.";
 const HINT = "Point at a cell, or use the arrow keys, for its customers and net spend.";
 
 /** What each score means in the measure's unit: score 1 is up to the first boundary, 5 above the last. */
@@ -57,7 +59,7 @@ export function heatMap(place) {
     const cells = new Map(grid.map((cell) => [`${cell.r},${cell.f}`, cell]));
     const customers = grid.reduce((sum, cell) => sum + cell.customers, 0);
     if (!customers) {
-      place.replaceChildren(h("p", { class: "quiet" }, "No customer has ordered yet."));
+      place.replaceChildren(h("p", { class: "quiet" }, boundaries ? NO_ORDERS : NO_BOUNDARIES));
       return;
     }
     const size = (cell) => (measure === "net" ? Number(cell.net) : cell.customers);

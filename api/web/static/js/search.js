@@ -15,8 +15,15 @@ function option(customer, index) {
     h("a", { href: customerPage(customer.customer_id), tabindex: "-1" },
       h("b", {}, customer.customer_id),
       h("span", { class: "traits" }, traits.slice(0, 3).join(" · ")),
-      stagePill(customer.lifecycle?.stage)),
+      customer.lifecycle ? stagePill(customer.lifecycle.stage) : null),
   );
+}
+
+/** What is found; where more match than are shown, also the customer whose id is exactly what was typed. */
+function options({ items, next_cursor: more }, query) {
+  const isExact = ({ customer_id: id }) => id === query;
+  const exact = more && !items.some(isExact) ? [{ customer_id: query }] : [];
+  return [...items.filter(isExact), ...exact, ...items.filter((item) => !isExact(item))].map(option);
 }
 
 /** Wire the search box: as you type, arrows choose, Enter opens, Escape closes, `/` focuses. */
@@ -36,22 +43,22 @@ export function wireSearch() {
     input.removeAttribute("aria-activedescendant");
   };
   const choose = (index) => {
-    const options = [...list.children];
-    if (!options.length) return;
-    chosen = (index + options.length) % options.length;
-    options.forEach((each, position) => each.setAttribute("aria-selected", String(position === chosen)));
-    options[chosen].scrollIntoView({ block: "nearest" });
-    input.setAttribute("aria-activedescendant", options[chosen].id);
+    const found = [...list.children];
+    if (!found.length) return;
+    chosen = (index + found.length) % found.length;
+    found.forEach((each, position) => each.setAttribute("aria-selected", String(position === chosen)));
+    found[chosen].scrollIntoView({ block: "nearest" });
+    input.setAttribute("aria-activedescendant", found[chosen].id);
   };
   const open = (index) => list.children[index]?.querySelector("a").click();
 
-  const tell = (text, options = []) => {
+  const tell = (text, found = []) => {
     chosen = -1;
     input.removeAttribute("aria-activedescendant");
-    list.replaceChildren(...options);
+    list.replaceChildren(...found);
     note.textContent = text;
     panel.hidden = false;
-    input.setAttribute("aria-expanded", String(options.length > 0));
+    input.setAttribute("aria-expanded", String(found.length > 0));
   };
 
   const search = async () => {
@@ -62,9 +69,8 @@ export function wireSearch() {
     if (!query) return close();
     try {
       const found = await get(`/customers?${new URLSearchParams({ q: query, limit: SHOWN })}`, { signal });
-      const more = found.next_cursor ? ", the first of more" : "";
       const count = found.items.length;
-      tell(count ? `${count} found${more}` : `No customer matches “${query}”`, found.items.map(option));
+      tell(count ? `${found.next_cursor ? "The latest " : ""}${count} found` : `No customer matches “${query}”`, options(found, query));
       if (openFirst) open(0);
     } catch (problem) {
       if (problem.name !== "AbortError") tell(`${problem.title}: ${problem.detail}`);

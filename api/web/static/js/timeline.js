@@ -1,9 +1,10 @@
 /** What has this customer done, newest first? */
 
 import { customerPath, get } from "./api.js";
-import { freshen, h } from "./dom.js";
+import { h } from "./dom.js";
 import { day, money, timeOfDay, words } from "./format.js";
 import { problemNote } from "./problem.js";
+import { newestFirst } from "./rows.js";
 
 const PAGE = 30;
 // The archive writes about once a second: an event that the projections have is asked for until the history has it.
@@ -13,6 +14,7 @@ const EVERY_EVENT_HAS = new Set([
   "topic", "partition", "offset", "lines",
 ]);
 const FACTS_IN_LINE = 3;
+const EMPTY = "The history does not hold this customer's events yet.";
 
 function gist(event) {
   const says = (value) => value !== null && value !== "" && !(typeof value === "object" && !Object.keys(value).length);
@@ -43,7 +45,7 @@ function row(event) {
 export function timeline(place, customerId) {
   const list = h("ol", { class: "timeline" });
   const more = h("button", { type: "button", class: "more" }, "Show earlier events");
-  let rows = new Map(); // event id -> its event and element: an opened row stays open
+  const rows = newestFirst(list, row);
   let cursor = null;
   let waiting = 0;
 
@@ -52,32 +54,16 @@ export function timeline(place, customerId) {
     return get(`${customerPath(customerId)}/timeline?${page}`);
   };
 
-  /** Add what is new, in its place in time; the number of events that were. */
-  function merge(items, mark) {
-    const added = items
-      .filter((event) => !rows.has(event.event_id))
-      .map((event) => ({ event, element: row(event) }));
-    if (added.length) {
-      const all = mark ? [...added, ...rows.values()] : [...rows.values(), ...added]; // at one instant, the later arrival first
-      all.sort((a, b) => new Date(b.event.occurred_at) - new Date(a.event.occurred_at));
-      rows = new Map(all.map((each) => [each.event.event_id, each]));
-      list.replaceChildren(...all.map(({ element }) => element));
-      if (mark) added.forEach(({ element }) => freshen(element));
-    }
-    more.hidden = !cursor;
-    const empty = h("p", { class: "quiet" }, "The history does not hold this customer's events yet.");
-    place.replaceChildren(...(rows.size ? [list, more] : [empty]));
-    return added.length;
-  }
-
   async function load(after) {
     try {
-      const first = rows.size === 0;
       const { items, next_cursor: next } = await read(after);
-      if (first || after) cursor = next;
-      return merge(items, !first && !after);
+      if (!rows.size() || after) cursor = next;
+      const added = rows.add(items, { mark: rows.size() > 0 && !after });
+      more.hidden = !cursor;
+      place.replaceChildren(...(rows.size() ? [list, more] : [h("p", { class: "quiet" }, EMPTY)]));
+      return added;
     } catch (problem) {
-      place.replaceChildren(...(rows.size ? [list] : []), problemNote(problem));
+      place.replaceChildren(...(rows.size() ? [list] : []), problemNote(problem));
       return 0;
     }
   }

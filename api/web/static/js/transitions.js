@@ -1,8 +1,9 @@
 /** Who has just moved from one stage to another, and why? */
 
 import { customerPage } from "./api.js";
-import { everyFrame, freshen, h } from "./dom.js";
+import { everyFrame, h } from "./dom.js";
 import { day, sameDay, timeOfDay } from "./format.js";
+import { newestFirst } from "./rows.js";
 import { stagePill } from "./stages.js";
 
 const SHOWN = 50;
@@ -19,37 +20,32 @@ function row(transition, { today, named }) {
   );
 }
 
-/** A list that takes whole answers with `reset` and single arrivals with `add`, at most once a frame. */
+/** A list that takes whole answers and single arrivals, and is drawn at most once a frame. */
 export function transitionList(place, { named = true, empty }) {
   const list = h("ol", { class: named ? "transitions" : "transitions unnamed", reversed: true });
-  const known = new Set();
-  let arrived = [];
   let today = new Date().toISOString();
+  let arrived = [];
+  const rows = newestFirst(list, (transition) => row(transition, { today, named }), SHOWN);
 
   const drawArrived = everyFrame(() => {
-    const rows = arrived.map((transition) => row(transition, { today, named })).reverse();
-    arrived = [];
     place.replaceChildren(list);
-    list.prepend(...rows);
-    while (list.children.length > SHOWN) list.lastElementChild.remove();
-    rows.forEach(freshen);
+    rows.add(arrived.reverse(), { mark: true });
+    arrived = [];
   });
 
   return {
     /** The moment that counts as now: rows of its day show a time of day. */
     setNow(asOf) {
+      if (sameDay(asOf, today)) return;
       today = asOf;
+      rows.redraw();
     },
-    reset(items) {
-      arrived = [];
-      known.clear();
-      items.forEach((item) => known.add(item.event_id));
-      list.replaceChildren(...items.slice(0, SHOWN).map((item) => row(item, { today, named })));
-      place.replaceChildren(items.length ? list : h("p", { class: "quiet" }, empty));
+    /** The answer of GET /transitions, which may overlap what has arrived. */
+    take(items) {
+      rows.add(items, { mark: rows.size() > 0 });
+      if (!place.contains(list)) place.replaceChildren(rows.size() ? list : h("p", { class: "quiet" }, empty));
     },
-    add(transition) {
-      if (known.has(transition.event_id)) return;
-      known.add(transition.event_id);
+    arrive(transition) {
       arrived = [...arrived, transition].slice(-SHOWN);
       drawArrived();
     },

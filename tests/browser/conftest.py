@@ -1,0 +1,72 @@
+"""Which browser and which engine does a test get?"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.harness import REMEDY, SHOWN_WITHIN_MS, Server, Watch, find_chromium
+
+expect.set_options(timeout=SHOWN_WITHIN_MS)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser a module; stopped with it, as playwright's loop would be in the way of asyncio tests."""
+    path = find_chromium()
+    if path is None and os.environ.get("HEADWATER_REQUIRE_BROWSER") == "1":
+        pytest.fail(REMEDY)
+    if path is None:
+        pytest.skip(REMEDY)
+    with sync_playwright() as playwright:
+        # Without a sandbox, as containers run as root; every page is this engine's own.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[Server]:
+    server = Server(data_dir)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Server]:
+    """An engine for a module's tests; each uses customers of its own."""
+    with running(tmp_path_factory.mktemp("engine") / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def fresh_server(tmp_path: Path, chromium: Browser) -> Iterator[Server]:
+    """An engine with an empty log, for one test."""
+    with running(tmp_path / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch()
+
+
+@pytest.fixture
+def context(chromium: Browser, watch: Watch) -> Iterator[BrowserContext]:
+    """A clean profile; whatever a page does in it, it asks nobody else and reports no error."""
+    context = chromium.new_context(viewport={"width": 1280, "height": 860}, reduced_motion="reduce")
+    watch.attach(context)
+    yield context
+    context.close()
+    assert watch.faults == []
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    return context.new_page()

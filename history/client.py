@@ -8,9 +8,10 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 
 DATABASE = "headwater"
-WRITER = {"async_insert": 0, "input_format_null_as_default": 1}
-READER = {"final": 1, "date_time_output_format": "iso"}  # final: a repeated event is read once
-ANALYST = {
+Settings = Mapping[str, int | str]
+WRITER: Settings = {"async_insert": 0, "input_format_null_as_default": 1}
+READER: Settings = {"final": 1, "date_time_output_format": "iso"}  # final: a repeated event is read once
+ANALYST: Settings = {
     **READER,
     "max_threads": max(1, (os.cpu_count() or 1) // 2),  # the fold keeps the other cores
     "max_execution_time": 10,
@@ -26,7 +27,7 @@ class HistoryUnavailable(RuntimeError):
     """ClickHouse cannot be opened; the message says what to do."""
 
 
-def connect(url: str, settings: Mapping[str, int | str], database: str | None = None) -> Client:
+def connect(url: str, settings: Settings, database: str | None = None) -> Client:
     """A client of `chdb:///absolute/path`, or of a server at `clickhouse://user:password@host:8123`.
 
     Clients of one chDB path share its engine and run side by side; another process cannot open that path.

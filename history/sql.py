@@ -1,0 +1,93 @@
+"""What does the analyst's statement answer? Guarded, bounded in time, memory and rows, and never a write."""
+
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+from msgspec import Struct
+
+from history.guard import Guard, QueryRefused
+
+MAX_ROWS = 100_000
+TIMEOUT, MEMORY, RESULT_SIZE, READONLY, SYNTAX_ERROR = 159, 241, 396, 164, 62
+STOPPED = {
+    TIMEOUT: "The query was stopped after 10 s: read fewer rows, for example with WHERE on customer_id.",
+    MEMORY: "The query was stopped at 1 GiB of memory: group or sort fewer rows, or add a LIMIT.",
+    RESULT_SIZE: "The answer was stopped at 64 MiB: select fewer columns, or add a LIMIT.",
+}
+CANONICAL = "SELECT formatQuerySingleLine({query:String})"
+FORMAT = "JSONCompactEachRowWithNamesAndTypes"
+
+
+class QueryStopped(RuntimeError):
+    """The query went over a limit; the message is one sentence that says what to do."""
+
+
+class Column(Struct, frozen=True):
+    name: str
+    type: str
+
+
+class Answer(Struct, frozen=True):
+    columns: list[Column]
+    rows: list[list[Any]]  # JSON values: times in RFC 3339, decimals and UUIDs as strings
+    elapsed_ms: float
+    truncated: bool  # whether there were more rows than were asked for
+
+
+def run(
+    client: Client,
+    guard: Guard,
+    query: str,
+    parameters: Mapping[str, object] | None = None,
+    max_rows: int = MAX_ROWS,
+) -> Answer:
+    """Answer one read through a client with the ANALYST settings; raises QueryRefused or QueryStopped.
+
+    ClickHouse's own parser first writes the statement in one canonical way, without comments and odd quoting:
+    what the guard reads is then exactly what runs.
+    """
+    if not 1 <= max_rows <= MAX_ROWS:
+        raise QueryRefused(f"max_rows is {max_rows}: ask for 1 to {MAX_ROWS:,} rows.")
+    started = time.perf_counter()
+    try:
+        guard.check(query)
+        canonical = client.query(CANONICAL, parameters={"query": query}).result_rows[0][0]
+        guarded = guard.check(canonical)
+        given = _given(guarded.parameters, parameters or {})
+        lines = client.raw_query(guarded.query, parameters=given, fmt=FORMAT).splitlines()
+    except DatabaseError as error:
+        raise _told(error) from error
+    except UnicodeError as error:
+        raise QueryRefused("The query is not Unicode text: leave out lone surrogates.") from error
+    decode = msgspec.json.Decoder(list[Any]).decode
+    names, types, *rows = [decode(line) for line in lines] or [[], []]
+    return Answer(
+        columns=[Column(name, kind) for name, kind in zip(names, types, strict=True)],
+        rows=rows[:max_rows],
+        elapsed_ms=round((time.perf_counter() - started) * 1000, 1),
+        truncated=len(rows) > max_rows,
+    )
+
+
+def _given(names: frozenset[str], parameters: Mapping[str, object]) -> dict[str, object] | None:
+    """Exactly the parameters that the query names; None where it names none."""
+    missing = sorted(names - parameters.keys())
+    if missing:
+        raise QueryRefused(f"The parameter {missing[0]!r} has no value: give it one in parameters.")
+    return {name: parameters[name] for name in names} or None
+
+
+def _told(error: DatabaseError) -> Exception:
+    if error.code in STOPPED:
+        return QueryStopped(STOPPED[error.code])
+    if error.code == READONLY:
+        return QueryRefused("The history is read-only: write one SELECT.")
+    said = re.sub(
+        r"^(Code: \d+\. )?(DB::Exception: )?|: In scope .*|\(version .*", "", str(error), flags=re.S
+    )
+    return QueryRefused(f"ClickHouse refuses the query, so correct it: {said.strip()[:500]}")

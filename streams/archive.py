@@ -6,8 +6,10 @@ before it writes the same records again, of which each table drops the offsets i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 
@@ -18,6 +20,8 @@ from streams.log import Append, Log, Record
 from streams.topics import EVENTS, FAILED, TRANSITIONS
 
 logger = structlog.get_logger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
 
 TOPICS = (EVENTS, TRANSITIONS, FAILED)
 GATHER_S = 1.0
@@ -37,17 +41,17 @@ class Refused(Protocol):
 
 
 class ArchiveWriter(Protocol):
-    """The history's side of it."""
+    """The history's side of it: blocking, called from one thread."""
 
-    async def resume(self, topic: str, partition: int) -> int:
+    def resume(self, topic: str, partition: int) -> int:
         """The next offset to archive."""
         ...
 
-    async def write(self, topic: str, runs: Mapping[int, Sequence[Record]]) -> Sequence[Refused]:
+    def write(self, topic: str, runs: Mapping[int, Sequence[Record]]) -> Sequence[Refused]:
         """Write runs to the tables, a partition each; what no table accepts."""
         ...
 
-    async def note(self, topic: str, upto: Mapping[int, int]) -> None:
+    def note(self, topic: str, upto: Mapping[int, int]) -> None:
         """Remember the next offset to archive, by partition."""
         ...
 
@@ -58,13 +62,18 @@ class Archive:
     def __init__(self, log: Log, writer: ArchiveWriter) -> None:
         self._log = log
         self._writer = writer
+        self._thread = ThreadPoolExecutor(1, "archive")
         self._next: dict[tuple[str, int], int] = {}
 
     async def start(self) -> None:
         """Find where to resume."""
         for topic in TOPICS:
             for partition in range(self._log.partitions(topic)):
-                self._next[topic, partition] = await self._writer.resume(topic, partition)
+                self._next[topic, partition] = await self._call(self._writer.resume, topic, partition)
+
+    async def close(self) -> None:
+        """Let a write that is under way end."""
+        await asyncio.to_thread(self._thread.shutdown)
 
     async def run(self) -> None:
         """Archive for ever."""
@@ -95,10 +104,14 @@ class Archive:
                     runs[partition] = records
                     room -= len(records)
             if runs:
-                await self._reject(topic, runs, await self._writer.write(topic, runs))
+                await self._reject(topic, runs, await self._call(self._writer.write, topic, runs))
                 upto = {partition: records[-1].offset + 1 for partition, records in runs.items()}
-                await self._writer.note(topic, upto)
+                await self._call(self._writer.note, topic, upto)
                 self._next |= {(topic, partition): offset for partition, offset in upto.items()}
+
+    async def _call(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
+        call = partial(function, *args, **options)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
     async def _read(self, topic: str, partition: int, room: int) -> list[Record]:
         records: list[Record] = []

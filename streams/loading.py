@@ -10,7 +10,8 @@ from uuid import NAMESPACE_URL, uuid5
 import msgspec
 
 from schemas.codec import encode
-from schemas.events import ClockTicked, CustomerEvent
+from schemas.events import ClockTicked, Event
+from streams.keys import key_of
 from streams.log import Append, Log, Producer
 from streams.topics import EVENTS, LOADS, partition_for
 
@@ -78,7 +79,7 @@ class Load:
             )
         return cls(log, producer, name, progress, ticks=ticks)
 
-    async def append(self, events: Sequence[CustomerEvent], *, first_row: int) -> None:
+    async def append(self, events: Sequence[Event], *, first_row: int) -> None:
         """Append the next rows, one event each, and the progress, or nothing.
 
         Raises LoadRefused if `first_row` is not the next row, ProducerFenced, or LogUnavailable.
@@ -94,7 +95,7 @@ class Load:
                 batch.extend(self._tick(day, event.received_at))
                 ticked_at = day
             latest_at = max(latest_at, event.occurred_at)
-            key = event.customer_id.encode()
+            key = key_of(event)
             batch.append(Append(EVENTS, partition_for(key, self._partitions), key, encode(event)))
         row = before.row + len(events)
         done = row >= before.rows

@@ -143,9 +143,9 @@ def parse(
     if faults:
         raise Invalid(faults)
     event: Event = shape.make(**fields)
-    contradiction = _contradiction(event)
-    if contradiction:
-        raise Invalid([contradiction])
+    faulty = contradiction(event)
+    if faulty:
+        raise Invalid([faulty])
     return event
 
 
@@ -219,7 +219,7 @@ def _unknown_field(key: str, keys: frozenset[str]) -> str:
     return "is no field of it: " + (f"did you mean {close[0]}?" if close else "leave it out")
 
 
-def _contradiction(event: Event) -> Fault | None:
+def contradiction(event: Event) -> Fault | None:
     """Fields that are right one by one and wrong together."""
     match event:
         case events.SurveyAnswered(score=score, scale_min=low, scale_max=high) if not low <= score <= high:

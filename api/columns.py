@@ -6,11 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from projections import engagement, money, orders, profile
-from projections.times import DAY_MS
 from projections.engagement import Engagement
 from projections.orders import Orders, moments, spend
 from projections.parameters import Parameters
 from projections.profile import Profile
+from projections.times import DAY_MS
 from streams.rows import CustomerRow, PartitionRow
 
 INT64 = 2**63 - 1

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from api.cursor import from_cursor, to_cursor
 from api.problems import Problem
-from projections.times import DAY_MS
 from projections.parameters import Boundaries
+from projections.times import DAY_MS
 from schemas.codec import decode
 from schemas.events import LifecycleChanged
 from streams.rows import CustomerRow, PartitionRow, decode_partition, decode_row

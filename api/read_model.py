@@ -165,7 +165,9 @@ class ReadModel:
         return self._store.partitions
 
     def totals(self) -> Totals:
-        return together(list(self._store.totals.values()))
+        whole = together(list(self._store.totals.values()))
+        whole.events = sum(row.events for row in self._store.partitions.values())
+        return whole
 
     def as_of_ms(self) -> int | None:
         """The least stream time of the partitions that have one."""

@@ -16,6 +16,7 @@ class Totals:
     net_minor: int = 0
     stages: Counter[str] = field(default_factory=Counter)
     unconverted: Counter[str] = field(default_factory=Counter)
+    events: int = 0  # of customers, repeats not counted; kept by the partition rows
 
     def copy(self) -> "Totals":
         return Totals(

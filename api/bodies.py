@@ -1,0 +1,32 @@
+"""What did the caller send? JSON of a bounded size, or a problem that says what to send instead."""
+
+import msgspec
+from starlette.requests import Request
+
+from api.problems import Problem
+
+MAX_BODY_BYTES = 1 << 20
+
+
+async def read_json(request: Request) -> object:
+    """The body, decoded. Raises Problem: 415 (content type), 413 (over 1 MiB), 400 (not JSON)."""
+    content_type = request.headers.get("content-type", "")
+    kind, _, parameters = content_type.partition(";")
+    charset = parameters.replace('"', "").replace(" ", "").lower()
+    if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise Problem(415, f"The Content-Type is {content_type[:80]!r}: send UTF-8 JSON as application/json.")
+    try:
+        return msgspec.json.decode(await _read(request))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Problem(
+            400, f"The body is not JSON ({error}): correct it; NaN and Infinity are not JSON."
+        ) from error
+
+
+async def _read(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise Problem(413, f"The body is over {MAX_BODY_BYTES:,} bytes: send it in several requests.")
+    return bytes(body)

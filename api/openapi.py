@@ -1,0 +1,115 @@
+"""What does /openapi.json say beyond the routes? The shapes of bodies and answers, and every problem."""
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from api.event_schema import EXAMPLES, event_schemas
+from api.problems import PROBLEM_JSON, FieldError
+
+Json = dict[str, Any]
+REF = "#/components/schemas/{name}"
+
+DESCRIPTION = """Every customer interaction is an event on a log; this is where events are appended, and where
+what they mean can be asked: profile, lifecycle stage, RFM, at once and live.
+
+Times are RFC 3339 in UTC. Money is a decimal string beside an ISO 4217 `currency`. Errors are
+`application/problem+json` (RFC 9457) whose `detail` says what to do. Lists page with `limit` and an opaque
+`cursor`."""
+
+TAGS = [
+    {"name": "events", "description": "What happened."},
+    {"name": "customers", "description": "Who each customer is now."},
+    {"name": "overview", "description": "How all customers are doing, and how that changes."},
+    {"name": "history", "description": "SQL over everything that ever happened."},
+    {
+        "name": "registry",
+        "description": "The Avro schemas of the log, in the Confluent Schema Registry's shape.",
+    },
+    {"name": "operations", "description": "Whether the engine is well."},
+]
+
+PROBLEMS = {
+    400: "The body is not JSON.",
+    404: "There is no such thing.",
+    413: "More than one request may hold.",
+    415: "The body is not `application/json`.",
+    421: "The Host header names another host.",
+    422: "Something in the request cannot be: `errors` says what, field by field.",
+    503: "Not now: `detail` says when.",
+}
+
+
+class ProblemBody(msgspec.Struct):
+    """RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] | msgspec.UnsetType = msgspec.UNSET
+
+
+_components: dict[str, Json] = {}
+
+
+def described(*answers: tuple[int, str, Any] | int) -> dict[int | str, Json]:
+    """What a route answers: (status, description, shape) for a success, the status alone for a problem.
+
+    A shape is a type, None for no JSON, or a media type with its schema left open.
+    """
+    responses: dict[int | str, Json] = {}
+    for each in answers:
+        if isinstance(each, int):
+            responses[each] = {
+                "description": PROBLEMS[each],
+                "content": {PROBLEM_JSON: {"schema": _ref(ProblemBody)}},
+            }
+        else:
+            status, description, shape = each
+            content = {shape: {}} if isinstance(shape, str) else {"application/json": {"schema": _ref(shape)}}
+            responses[status] = {"description": description, "content": content}
+    return responses
+
+
+def json_body(schema: Json, examples: Json) -> Json:
+    """The openapi_extra of a route that reads its body itself."""
+    content = {"application/json": {"schema": schema, "examples": examples}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def event_body() -> Json:
+    event = {"$ref": REF.format(name="Event")}
+    return json_body({"anyOf": [event, {"type": "array", "maxItems": 1_000, "items": event}]}, EXAMPLES)
+
+
+def path_parameter(name: str, schema: Json, description: str) -> Json:
+    """The openapi_extra of a hot route that reads its path itself."""
+    parameter = {"name": name, "in": "path", "required": True, "schema": schema, "description": description}
+    return {"parameters": [parameter]}
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` describe itself with these shapes."""
+
+    def openapi() -> Json:
+        if app.openapi_schema is None:
+            schema = get_openapi(
+                title=app.title, version=app.version, description=DESCRIPTION, tags=TAGS, routes=app.routes
+            )
+            components = schema.setdefault("components", {}).setdefault("schemas", {})
+            for replaced in ("HTTPValidationError", "ValidationError"):
+                components.pop(replaced, None)
+            components |= _components | event_schemas()
+            app.openapi_schema = schema
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way of extending it
+
+
+def _ref(shape: Any) -> Json:
+    (schema,), components = msgspec.json.schema_components([shape], ref_template=REF)
+    _components.update(components)
+    return dict(schema)

@@ -1,0 +1,87 @@
+"""POST /sql: what does the whole history say?"""
+
+from typing import Any
+
+import msgspec
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api import answers
+from api.bodies import read_json
+from api.openapi import described, json_body
+from api.problems import FieldError, Problem
+from api.services import Used
+from history.client import HistoryUnavailable
+from history.guard import QueryRefused
+from history.sql import MAX_ROWS, Answer, QueryStopped
+
+DEFAULT_ROWS = 10_000
+
+router = APIRouter(tags=["history"])
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One read-only statement; `parameters` are the values of its `{name:Type}`."""
+
+    query: str
+    parameters: dict[str, Any] = {}
+    max_rows: int = DEFAULT_ROWS
+
+
+BODY = json_body(
+    {
+        "type": "object",
+        "description": "One read-only statement.",
+        "properties": {
+            "query": {"type": "string", "description": "A SELECT over the tables that SHOW TABLES lists."},
+            "parameters": {"type": "object", "description": "The values of the query's {name:Type}."},
+            "max_rows": {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": DEFAULT_ROWS},
+        },
+        "required": ["query"],
+        "additionalProperties": False,
+    },
+    {
+        "count": {
+            "summary": "Events by type",
+            "value": {
+                "query": "SELECT type, count() AS events FROM events GROUP BY type ORDER BY events DESC"
+            },
+        },
+        "parameters": {
+            "summary": "One customer's stages",
+            "value": {
+                "query": "SELECT occurred_at, to_stage FROM transitions WHERE customer_id = {id:String}",
+                "parameters": {"id": "00004"},
+            },
+        },
+    },
+)
+
+
+@router.post(
+    "/sql",
+    summary="Ask the history in SQL",
+    responses=described((200, "The answer, cut at `max_rows`.", Answer), 400, 413, 415, 422, 503),
+    openapi_extra=BODY,
+)
+async def post_sql(request: Request, services: Used) -> Response:
+    """One read-only ClickHouse statement over `events`, `transitions`, `failed` and a table for each event.
+
+    Stopped at 10 s, 1 GiB of memory or 64 MiB of answer. `truncated` says that there were more rows.
+    """
+    question = _question(await read_json(request))
+    try:
+        found = await services.history.sql(question.query, question.parameters, question.max_rows)
+    except (QueryRefused, QueryStopped) as refused:
+        raise Problem(422, str(refused), errors=[FieldError(0, "query", str(refused))]) from refused
+    except HistoryUnavailable as unavailable:
+        raise Problem(503, f"{unavailable}.", headers={"Retry-After": "5"}) from unavailable
+    return answers.answer(found)
+
+
+def _question(body: object) -> Question:
+    try:
+        return msgspec.convert(body, Question)
+    except msgspec.ValidationError as error:
+        detail = f'{error}: send {{"query": "SELECT …"}}, with parameters and max_rows if need be'
+        raise Problem(422, f"{detail}.", errors=[FieldError(0, "", detail)]) from error

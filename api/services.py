@@ -1,0 +1,45 @@
+"""What do the routes need? The engine, the read model, who follows it, and the history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from api.live import Live
+from api.read_model import ReadModel
+from projections.parameters import Boundaries
+from schemas.events import Event
+from streams.clock import BoundarySource
+from streams.log import Log, Position
+from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from history.store import History
+    from streams.engine import Status
+
+
+class Engine(Protocol):
+    """What the API asks of the engine; streams.engine.Engine is one."""
+
+    def now_ms(self) -> int: ...
+    async def append_events(self, events: Sequence[Event]) -> Sequence[Position]: ...
+    async def status(self) -> "Status": ...
+    async def calibrate(self, source: BoundarySource) -> Boundaries | None: ...
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    log: Log
+    engine: Engine
+    read_model: ReadModel
+    live: Live
+    history: "History"
+
+
+def services_of(request: Request) -> Services:
+    return cast(Services, request.app.state.services)
+
+
+Used = Annotated[Services, Depends(services_of)]

@@ -1,6 +1,6 @@
 """What is a customer's body, for those who read /docs? projections/render.py writes it."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -13,6 +13,9 @@ Money = Annotated[
 Score = Annotated[int, Meta(ge=1, le=5)]
 ByCurrency = Annotated[
     dict[str, str], Meta(description="Amounts in currencies without a rate, never added up.")
+]
+TimelineEvent = Annotated[
+    dict[str, Any], Meta(description="An event, in the form in which it may be posted.")
 ]
 
 

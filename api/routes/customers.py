@@ -11,9 +11,8 @@ from api.openapi import described, path_parameter
 from api.parameters import MAX_ID, Cursor, CustomerId, Limit, refuse_unknown
 from api.problems import FieldError, Problem
 from api.services import Used, services_of
-from api.shapes import CustomerBody
+from api.shapes import CustomerBody, TimelineEvent
 from history.timeline import BadCursor
-from history.timeline import Page as TimelinePage
 from projections.lifecycle import Stage
 
 SCORE_FILTER = "min_score."
@@ -71,7 +70,7 @@ async def list_customers(
 @router.get(
     "/customers/{customer_id:path}/timeline",
     summary="One customer's events, newest first",
-    responses=described((200, "One page of events.", TimelinePage), 404, 422, 503),
+    responses=described((200, "One page of events.", answers.Page[TimelineEvent]), 404, 422, 503),
 )
 async def timeline(
     request: Request, services: Used, customer_id: CustomerId, limit: Limit = 50, cursor: Cursor = None

@@ -1,0 +1,85 @@
+"""How does a file of events enter an engine that runs? In chunks, each atomic with the load's progress.
+
+`headwater events load` is the caller; a load is resumed at the row that `GET /loads/{name}` tells.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Path, Request
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from api import answers
+from api.bodies import read_json
+from api.problems import Problem
+from api.routes.events import MAX_EVENTS, parse_events
+from api.services import Services, Used
+from schemas.events import Event
+from streams.loading import Load, LoadRefused, Progress, loads
+from streams.log import LogUnavailable, ProducerFenced
+
+router = APIRouter(tags=["loads"])
+
+Name = Annotated[str, Path(min_length=1, max_length=128, description="What the load is called.")]
+
+
+class Chunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The next rows of a source. `digest` and `rows` are of the whole source, and the same in every chunk."""
+
+    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    rows: Annotated[int, msgspec.Meta(ge=1)]
+    first_row: Annotated[int, msgspec.Meta(ge=0)]
+    events: Annotated[list[object], msgspec.Meta(min_length=1, max_length=MAX_EVENTS)]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """How far a load is: `row` of `rows` are on the log."""
+
+    digest: str
+    rows: int
+    row: int
+    done: bool
+
+
+@router.get("/loads/{name:path}", summary="How far a load is")
+async def get_load(name: Name, services: Used) -> Response:
+    """The progress of a load; 404 if none of that name was begun."""
+    progress = (await loads(services.log)).get(name)
+    if progress is None:
+        raise Problem(404, f"No load is called {name!r}: begin it at row 0.")
+    return answers.answer(_loaded(progress))
+
+
+@router.post("/loads/{name:path}", summary="Append the next rows of a load")
+async def post_load(request: Request, name: Name, services: Used) -> Response:
+    """Append a chunk and the load's progress, or nothing; 409 if other rows are next, or another source's."""
+    try:
+        chunk = msgspec.convert(await read_json(request), Chunk)
+    except msgspec.ValidationError as error:
+        raise Problem(422, f"Nothing was appended: {error}.") from error
+    events = parse_events(chunk.events, services)
+    if chunk.first_row + len(events) > chunk.rows:
+        raise Problem(422, f"Nothing was appended: the chunk ends after the last of {chunk.rows} rows.")
+    progress = await _append(name, chunk, events, services)
+    response = answers.answer(_loaded(progress))
+    if progress.done:
+        response.background = BackgroundTask(services.engine.calibrate, services.read_model)
+    return response
+
+
+async def _append(name: str, chunk: Chunk, events: Sequence[Event], services: Services) -> Progress:
+    ticks = services.settings.clock == "events"
+    try:
+        load = await Load.begin(services.log, name, digest=chunk.digest, rows=chunk.rows, ticks=ticks)
+        await load.append(events, first_row=chunk.first_row)
+    except LoadRefused as refused:
+        raise Problem(409, str(refused)) from refused
+    except (LogUnavailable, ProducerFenced) as error:
+        raise Problem(503, f"Nothing was appended: {error} Run the load again.") from error
+    return load.progress
+
+
+def _loaded(progress: Progress) -> Loaded:
+    return Loaded(progress.digest, progress.rows, progress.row, progress.done)

@@ -1,0 +1,74 @@
+"""How do I ask from the shell: SQL over the history, one customer?"""
+
+import asyncio
+import csv
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from cli.client import connect
+from cli.options import DATA_DIR, DataDir
+
+
+class Format(StrEnum):
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+def sql(
+    query: Annotated[
+        str, typer.Argument(help="One read-only statement, or - to read it from standard input.")
+    ],
+    form: Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")] = Format.table,
+    max_rows: Annotated[int, typer.Option(help="Rows to answer at most.", min=1, max=100_000)] = 10_000,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Run one SQL statement over the history: the tables events, transitions, failed, and one an event type.
+
+    Example: headwater sql "select type, count() from events group by type"
+    """
+    text = sys.stdin.read() if query == "-" else query
+    answer = asyncio.run(_post(data_dir, "/sql", {"query": text, "max_rows": max_rows}))
+    _print_answer(answer, form)
+    if answer["truncated"]:
+        print(f"Only the first {max_rows} rows: ask for more with --max-rows.", file=sys.stderr)
+
+
+def customer(
+    customer_id: Annotated[str, typer.Argument(help="Whose profile, orders, stage and scores to print.")],
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print one customer as JSON, as GET /customers/{customer_id} answers."""
+    Console().print_json(data=asyncio.run(_get(data_dir, f"/customers/{quote(customer_id, safe='')}")))
+
+
+async def _get(data_dir: Path, path: str) -> Any:
+    async with connect(data_dir) as engine:
+        return await engine.get(path)
+
+
+async def _post(data_dir: Path, path: str, body: object) -> Any:
+    async with connect(data_dir) as engine:
+        return await engine.post(path, body)
+
+
+def _print_answer(answer: Any, form: Format) -> None:
+    names = [column["name"] for column in answer["columns"]]
+    if form is Format.json:
+        Console().print_json(data=answer)
+    elif form is Format.csv:
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(names)
+        writer.writerows(answer["rows"])
+    else:
+        table = Table(*names)
+        for row in answer["rows"]:
+            table.add_row(*("" if cell is None else str(cell) for cell in row))
+        Console().print(table)

@@ -1,0 +1,83 @@
+"""How does a command ask the engine? As HTTP: of the server that holds the directory, or in this process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx2
+
+from cli import directory
+from cli.errors import Refused
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+TIMEOUT_S = 60.0
+IN_PROCESS = "http://127.0.0.1"
+
+
+@asynccontextmanager
+async def connect(data_dir: Path, *, create: bool = False) -> AsyncIterator["Client"]:
+    """The engine of `data_dir`, caught up; raises Refused where there is none, unless `create`."""
+    server = directory.server(data_dir)
+    if server is not None:
+        async with httpx2.AsyncClient(base_url=server.address, timeout=TIMEOUT_S) as http:
+            yield Client(http)
+        return
+    if not create and directory.fixed(data_dir) is None:
+        raise Refused(
+            f"There is no engine in {data_dir}: start one with headwater demo or headwater serve, "
+            "or name its directory with --data-dir."
+        )
+    from cli.compose import running  # the engine and all it needs: only where no server has it already
+
+    async with running(data_dir) as parts, in_process(parts.api) as engine:
+        await parts.settled()
+        yield engine
+
+
+@asynccontextmanager
+async def in_process(api: "FastAPI") -> AsyncIterator["Client"]:
+    """Calls of `api` without a socket."""
+    transport = httpx2.ASGITransport(api)
+    async with httpx2.AsyncClient(transport=transport, base_url=IN_PROCESS, timeout=None) as http:
+        yield Client(http)
+
+
+class Client:
+    """Calls of the HTTP API."""
+
+    def __init__(self, http: httpx2.AsyncClient) -> None:
+        self._http = http
+
+    async def get(self, path: str, **query: str | int) -> Any:
+        """The answer's JSON; raises Refused with the problem's sentence."""
+        return _answer(await self._send("GET", path, params=query))
+
+    async def post(self, path: str, body: object) -> Any:
+        """The answer's JSON; raises Refused with the problem's sentence."""
+        return _answer(await self._send("POST", path, json=body))
+
+    async def find(self, path: str) -> Any:
+        """Like `get`; None where the path names nothing."""
+        response = await self._send("GET", path)
+        return None if response.status_code == 404 else _answer(response)
+
+    async def _send(self, method: str, path: str, **content: Any) -> httpx2.Response:
+        try:
+            return await self._http.request(method, path, **content)
+        except httpx2.TransportError as error:
+            raise Refused(
+                f"The server at {self._http.base_url} does not answer ({error}): look at its output."
+            ) from error
+
+
+def _answer(response: httpx2.Response) -> Any:
+    if response.is_success:
+        return response.json()
+    problem = response.json()
+    faults = [
+        f"  {fault['index']}: {fault['field']}: {fault['detail']}" for fault in problem.get("errors", ())
+    ]
+    raise Refused("\n".join([problem["detail"], *faults]))

@@ -1,0 +1,125 @@
+"""How do events get in and out from the shell: follow the log, load a file?"""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli import jsonl
+from cli.client import Client, connect
+from cli.errors import Refused
+from cli.options import DATA_DIR, DataDir
+
+FOLLOW_EVERY_S = 0.5
+
+app = typer.Typer(no_args_is_help=True, help="Follow the log, or load a file of your own events.")
+
+
+@app.command()
+def tail(
+    limit: Annotated[int, typer.Option("--lines", "-n", help="Events to begin with.", min=0, max=500)] = 20,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes; Ctrl-C stops.")
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print the newest events of the log, one JSON object a line, oldest first."""
+    asyncio.run(_tail(data_dir, limit, follow))
+
+
+async def _tail(data_dir: Path, limit: int, follow: bool) -> None:
+    async with connect(data_dir) as engine:
+        page = await engine.get("/events", limit=limit)
+        while True:
+            for event in page["items"]:
+                print(json.dumps(event, ensure_ascii=False), flush=True)
+            if not follow:
+                return
+            if not page["items"]:
+                await asyncio.sleep(FOLLOW_EVERY_S)
+            page = await engine.get("/events", limit=500, cursor=page["next_cursor"])
+
+
+@app.command()
+def load(
+    file: Annotated[
+        Path,
+        typer.Argument(help="One event a line, each as POST /events takes it.", exists=True, dir_okay=False),
+    ],
+    name: Annotated[
+        str | None, typer.Option(help="What to call this load; by default the file's name.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Validate every line and append nothing.")
+    ] = False,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Load a file of events: all of it or, if a line is invalid, nothing. Run it again to resume."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as progress:
+        checked = _check(file, progress)
+        if checked.faults:
+            raise Refused("\n".join([f"{file}: nothing was loaded; correct these lines:", *checked.faults]))
+        if not checked.rows:
+            raise Refused(f"{file} has no events: write one JSON object a line.")
+        if dry_run:
+            print(f"{checked.rows} events, all valid; nothing was appended.", file=sys.stderr)
+            return
+        loaded = asyncio.run(_load(data_dir, file, name or file.name, checked, progress))
+    already = checked.rows - loaded
+    print(
+        f"{loaded} events loaded" + (f", {already} were loaded before." if already else "."), file=sys.stderr
+    )
+
+
+def _check(file: Path, progress: Progress) -> jsonl.Checked:
+    task = progress.add_task("Validating (bytes)", total=file.stat().st_size)
+    for step in jsonl.check(file, time.time_ns() // 1_000_000):
+        if isinstance(step, jsonl.Checked):
+            progress.remove_task(task)
+            return step
+        progress.update(task, completed=step)
+    raise AssertionError("a check ends with its result")
+
+
+async def _load(data_dir: Path, file: Path, name: str, checked: jsonl.Checked, progress: Progress) -> int:
+    """Append what is not on the log yet; the number of events appended."""
+    async with connect(data_dir, create=True) as engine:
+        before = await _begin(engine, name, checked)
+        row = before
+        task = progress.add_task("Loading (events)", total=checked.rows, completed=row)
+        for chunk in jsonl.chunks(file, digest=checked.digest, after_row=row):
+            body = {"digest": checked.digest, "rows": checked.rows, "first_row": row, "events": chunk}
+            row = (await engine.post(_path(name), body))["row"]
+            progress.update(task, completed=row)
+        return checked.rows - before
+
+
+async def _begin(engine: Client, name: str, checked: jsonl.Checked) -> int:
+    """The row to go on at: where an earlier run of the same load stopped, or 0."""
+    known = await engine.find(_path(name))
+    if known is None:
+        return 0
+    if known["digest"] != checked.digest:
+        raise Refused(
+            f"Another file was loaded as {name!r}, up to its event {known['row']}: "
+            "restore that file, or give this one another name with --name."
+        )
+    return int(known["row"])
+
+
+def _path(name: str) -> str:
+    return f"/loads/{quote(name, safe='')}"

@@ -1,0 +1,46 @@
+"""Which commands are there? `headwater --help` lists them."""
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli import ask, care, demo, events, logs, rfm, serve
+from cli.errors import Refused
+
+
+class Commands(TyperGroup):
+    """Says no in one sentence on stderr, without a traceback; exit 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            print(f"headwater: {refused}", file=sys.stderr)
+            raise typer.Exit(2) from None
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Headwater: an event-sourced streaming CRM engine.",
+)
+app.command()(demo.demo)
+app.command()(serve.serve)
+app.command()(ask.sql)
+app.command()(ask.customer)
+app.add_typer(events.app, name="events")
+app.add_typer(rfm.app, name="rfm")
+app.command()(care.doctor)
+app.command()(care.rebuild)
+
+
+@app.callback()
+def _configure() -> None:
+    logs.configure()
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,124 @@
+"""How does the sample get into an engine, and what does its user hear of it?"""
+
+import asyncio
+import shlex
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from cli import directory, sample
+from cli.client import in_process
+from cli.compose import Parts, running
+from cli.serving import bind, serving
+from streams.loading import BATCH_ROWS, Load
+from streams.settings import Settings
+
+SHOW_EVERY_S = 0.1
+QUERY = (
+    "select toYear(placed_at) as year, count() as orders, sum(net_minor) / 100 as net "
+    "from orders group by year order by year"
+)
+
+
+async def load_only(data_dir: Path, clock: directory.Clock, shift_days: int, *, as_json: bool) -> None:
+    async with running(data_dir, clock=clock, shift_days=shift_days) as parts:
+        await _load(parts)
+        if as_json:
+            async with in_process(parts.api) as engine:
+                print(msgspec.json.encode(await engine.get("/summary")).decode())
+
+
+async def load_and_serve(data_dir: Path, clock: directory.Clock, shift_days: int, port: int) -> None:
+    with bind(Settings().host, port) as listening:
+        async with (
+            running(data_dir, clock=clock, shift_days=shift_days) as parts,
+            serving(parts, listening) as address,
+        ):
+            await _load(parts)
+            await _invite(parts, address)
+            await asyncio.Event().wait()
+
+
+async def _load(parts: Parts) -> None:
+    """Append what is missing of the sample; return when all of it shows in every answer."""
+    cdnow = await asyncio.to_thread(sample.read)
+    fixed = directory.fixed(parts.data_dir)
+    shift_days = (fixed.shift_days if fixed else None) or 0
+    load = await Load.begin(
+        parts.engine.log,
+        sample.NAME,
+        digest=cdnow.digest,
+        rows=len(cdnow.rows),
+        shift_days=shift_days,
+        ticks=parts.services.settings.clock == "events",
+    )
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    ) as progress:
+        shown = asyncio.create_task(
+            _show(parts, progress, progress.add_task("Loading CDNOW", total=len(cdnow.rows)))
+        )
+        try:
+            received_at = time.time_ns() // 1_000_000
+            while (row := load.progress.row) < len(cdnow.rows):
+                rows = cdnow.rows[row : row + BATCH_ROWS]
+                events = list(sample.orders(rows, shift_days=shift_days, received_at=received_at))
+                await load.append(events, first_row=row)
+            await parts.settled()
+            if any(parameters.boundaries is None for parameters in parts.engine.parameters()):
+                await parts.engine.calibrate(parts.read_model)
+                await parts.settled()
+        finally:
+            shown.cancel()
+        progress.update(TaskID(0), completed=len(cdnow.rows))
+
+
+async def _show(parts: Parts, progress: Progress, task: TaskID) -> None:
+    """Keep the bar at what a reader sees, not at what is appended."""
+    while True:
+        progress.update(task, completed=sum(row.events for row in parts.read_model.partitions.values()))
+        await asyncio.sleep(SHOW_EVERY_S)
+
+
+async def _invite(parts: Parts, address: str) -> None:
+    """Say where it is and what to try; every line can be pasted into a shell as it is."""
+    async with in_process(parts.api) as engine:
+        quiet = (await engine.get("/customers", stage="dormant", limit=1))["items"]
+    customer_id = quiet[0]["customer_id"] if quiet else "00004"
+    order = {
+        "type": "OrderPlaced",
+        "customer_id": customer_id,
+        "order_id": f"mine-{datetime.now(UTC):%H%M%S}",
+        "amount": "25.00",
+        "currency": sample.CURRENCY,
+    }
+    headwater = shlex.join([sys.argv[0], "sql", "--data-dir", str(parts.data_dir), QUERY])
+    print(
+        f"""
+Headwater is at {address}
+
+Three things to try, each in another terminal of this folder:
+
+1. One customer, live
+   curl {address}/customers/{customer_id}
+
+2. SQL over the whole history
+   {headwater}
+
+3. Open {address}/ui/customers/{customer_id} and watch an order bring that customer back
+   curl -H 'content-type: application/json' {address}/events -d '{msgspec.json.encode(order).decode()}'
+
+Ctrl-C stops it; starting again goes on where it stopped.
+""",
+        file=sys.stderr,
+        flush=True,
+    )

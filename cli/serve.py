@@ -1,0 +1,23 @@
+"""How do I run the engine?"""
+
+import asyncio
+from pathlib import Path
+
+from cli.options import DATA_DIR, PORT, DataDir, Port
+
+
+def serve(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
+    """Run the engine and serve its API and dashboard until Ctrl-C. HEADWATER_* variables set it up."""
+    from cli.serving import run  # the whole engine: not for headwater --help
+
+    run(_serve(data_dir, port))
+
+
+async def _serve(data_dir: Path, port: int) -> None:
+    from cli.compose import running
+    from cli.serving import bind, serving
+    from streams.settings import Settings
+
+    with bind(Settings().host, port) as listening:
+        async with running(data_dir) as parts, serving(parts, listening):
+            await asyncio.Event().wait()

@@ -1,0 +1,101 @@
+"""How is the API served until someone says stop?"""
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any
+
+import structlog
+import uvicorn
+
+from cli import directory
+from cli.compose import Parts
+from cli.errors import Refused
+
+logger = structlog.get_logger(__name__)
+
+GRACE_S = 2  # for requests under way; live streams end with the process
+
+
+class Server(uvicorn.Server):
+    """Leaves signals to the command, which has more to stop than the server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """The listening socket, before anything is started for it; raises Refused."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise Refused(
+            f"Cannot serve on {host}:{port} ({error.strerror}): choose another with --port."
+        ) from error
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def serving(parts: Parts, listening: socket.socket) -> AsyncIterator[str]:
+    """Serve the API; gives its address."""
+    config = uvicorn.Config(
+        parts.api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
+    )
+    server = Server(config)
+    listening.listen()  # from now on a caller waits, rather than being refused
+    task = asyncio.create_task(server.serve([listening]))
+    try:
+        with directory.announced(parts.data_dir, address(listening)):
+            logger.info("serving", address=address(listening))
+            yield address(listening)
+    finally:
+        parts.services.live.close()
+        server.should_exit = True
+        await task
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a command to its end, or until SIGINT or SIGTERM, which end it in order."""
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        runner.run(_until_signalled(work))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.ensure_future(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+    if stopped:
+        logger.info("stopped")

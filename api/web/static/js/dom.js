@@ -32,10 +32,14 @@ export function facts(pairs, attributes = { class: "facts" }) {
   return h("dl", attributes, known.map(([term, value]) => h("div", {}, h("dt", {}, term), h("dd", {}, value))));
 }
 
+const FRESH_MS = 5000;
+const fading = new WeakMap();
+
 /** Mark an element as just changed, for as long as the eye needs. */
 export function freshen(element) {
   element.classList.remove("fresh");
   void element.offsetWidth; // restarts the animation
   element.classList.add("fresh");
-  setTimeout(() => element.classList.remove("fresh"), 5000);
+  clearTimeout(fading.get(element));
+  fading.set(element, setTimeout(() => element.classList.remove("fresh"), FRESH_MS));
 }

@@ -14,16 +14,17 @@ function option(customer, index) {
     { role: "option", id: `found-${index}`, "aria-selected": "false" },
     h("a", { href: customerPage(customer.customer_id), tabindex: "-1" },
       h("b", {}, customer.customer_id),
-      h("span", { class: "traits" }, traits.slice(0, 3).join(" · ")),
+      h("span", { class: "traits" }, customer.isGuess ? "if there is one of exactly this id" : traits.slice(0, 3).join(" · ")),
       customer.lifecycle ? stagePill(customer.lifecycle.stage) : null),
   );
 }
 
-/** What is found; where more match than are shown, also the customer whose id is exactly what was typed. */
+/** What is found, an exact id first; where more match than are shown, last the id that was typed, as it may be one. */
 function options({ items, next_cursor: more }, query) {
-  const isExact = ({ customer_id: id }) => id === query;
-  const exact = more && !items.some(isExact) ? [{ customer_id: query }] : [];
-  return [...items.filter(isExact), ...exact, ...items.filter((item) => !isExact(item))].map(option);
+  const exact = items.filter(({ customer_id: id }) => id === query);
+  const others = items.filter(({ customer_id: id }) => id !== query);
+  const typed = more && !exact.length ? [{ customer_id: query, isGuess: true }] : [];
+  return [...exact, ...others, ...typed].map(option);
 }
 
 /** Wire the search box: as you type, arrows choose, Enter opens, Escape closes, `/` focuses. */

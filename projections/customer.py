@@ -149,7 +149,7 @@ def evolve_packed(packed: Packed, event: Event) -> Packed:
         return packed
     parts = list(astuple(packed))
     for place, decode, step, empty in touched:
-        parts[place] = Raw(_ENCODE(step(decode(parts[place]) or empty, event)))
+        parts[place] = _raw(step(decode(parts[place]) or empty, event), empty)
     return Packed(*parts)
 
 

@@ -22,7 +22,7 @@ from schemas.events import (
 
 HANDLES = frozenset({CustomerRegistered, TraitsUpdated, ConsentChanged, OwnerAssigned, ContactLinked})
 
-TRAITS, CONSENTS, CONTACTS = 20, 8, 4  # how many keys stay: those written last
+TRAITS, CONSENTS, CONTACTS = 24, 8, 4  # how many keys stay: those written last
 KEY_BYTES, VALUE_BYTES, NAME_BYTES, CODE_BYTES = 40, 128, 64, 32
 
 

@@ -158,7 +158,7 @@ def _anything_kept(random: Random) -> Event:
 
 
 def adversarial(number: int) -> list[Event]:
-    """The largest row that a sender could make: every key new, every text as long as can be and of wide letters."""
+    """What makes the largest row: every key new, every text as long as can be, every number the greatest."""
 
     def text(name: str, index: int) -> str:
         return f"{index:06}{name}" + "\N{PILE OF POO}" * 1_000

@@ -38,7 +38,7 @@ def create_app(
     app.transport = Transport(app, log, lane, run_records)
     events = app.topic(EVENTS, schema=RunSchema())
 
-    @app.agent(events)
+    @app.agent(events, isolated_partitions=True)
     async def project_customers(runs: Any) -> None:
         """Keep one row a customer; what the rows mean is in projections/customer.py."""
         try:

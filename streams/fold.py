@@ -6,9 +6,8 @@ it; then fold it. So where a run begins or ends cannot be seen in the results.
 
 import asyncio
 import heapq
-import time
-import uuid
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -30,11 +29,9 @@ from streams.rows import ID_BYTES, SEEN_IDS, CustomerRow, PartitionRow, has_seen
 from streams.table import DueChange
 from streams.topics import FAILED, TRANSITIONS, partition_for
 
-YIELD_S = 0.005
-CHECK_CLOCK_EVERY = 16
+SLICE = 64  # records between two places to give way: about 5 ms
 EFFECTS_AT_MOST = 2_000
 AHEAD_AT_MOST_MS = 5 * 60 * 1000
-OUTPUT_IDS = uuid.UUID("6f1c8b1e-3a0e-5c52-9a68-3b7c1f0a7d11")
 
 
 class Run(NamedTuple):
@@ -69,26 +66,33 @@ class Rejected(Exception):
 
 
 def output_id(*cause: object) -> str:
-    """The id of an output, from its cause: the same cause gives the same id, whatever run it was in."""
-    return str(uuid.uuid5(OUTPUT_IDS, "\x1f".join(map(str, cause))))
+    """The id of an output, from its cause: the same cause gives the same id, whatever run it was in.
+
+    A version 8 UUID (RFC 9562) over BLAKE2b, which takes a quarter of uuid5's time.
+    """
+    digest = blake2b("\x1f".join(map(str, cause)).encode(), digest_size=16).digest()
+    value = int.from_bytes(digest) & ~(0xF000 << 64 | 0xC000 << 48) | 0x8000 << 64 | 0x8000 << 48
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 async def fold(run: Run, before: PartitionRow, table: Rows, partitions: int) -> AsyncIterator[Effects]:
     """Fold `run` onto `before`; mostly one Effects, more where time passing changes many customers.
 
     Each Effects is complete: its partition row says where the next one begins. Records before
-    `before.position` are skipped. Gives way to the event loop every 5 ms.
+    `before.position` are skipped. Gives way to the event loop about every 5 ms.
     """
     folding = _Fold(run, before, table, partitions)
-    yielded_at = time.perf_counter()
-    for n, (record, event) in enumerate(folding.decoded):
-        if n % CHECK_CLOCK_EVERY == 0 and time.perf_counter() - yielded_at > YIELD_S:
-            await asyncio.sleep(0)
-            yielded_at = time.perf_counter()
-        for effects in folding.step(record, event):
-            yield effects
-            await asyncio.sleep(0)
-            yielded_at = time.perf_counter()
+    records = [record for record in run.records if record.offset >= before.position]
+    for start in range(0, len(records), SLICE):
+        part = records[start : start + SLICE]
+        folding.load({record.key for record in part if record.key is not None})
+        for record in part:
+            for effects in folding.step(record):
+                if effects is not None:
+                    yield effects
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
     yield folding.take(run.end)
 
 
@@ -110,11 +114,7 @@ class _Fold:
         self._changed: dict[bytes, CustomerRow] = {}
         self._due_before: dict[bytes, int | None] = {}
         self._outputs: list[Append] = []
-        self.decoded = [(r, _decoded(r)) for r in run.records if r.offset >= before.position]
-        self._load(list({r.key for r, e in self.decoded if isinstance(e, CustomerEvent) and r.key}))
-        self._horizon = max(
-            (r.timestamp_ms + AHEAD_AT_MOST_MS for r, _ in self.decoded), default=self._stream_time
-        )
+        self._horizon = max((r.timestamp_ms for r in run.records), default=0) + AHEAD_AT_MOST_MS
         self._stored_due = table.due(run.partition, self._stream_time, self._horizon)
         self._due: list[tuple[int, bytes]] = []
         self._next_due = next(self._stored_due, None)
@@ -141,11 +141,16 @@ class _Fold:
         self._outputs, self._changed, self._due_before, self._rows = [], {}, {}, {}
         return effects
 
-    def step(self, record: Record, event: Event | Rejected) -> Iterator[Effects]:
-        """Fold one record."""
+    def load(self, keys: Iterable[bytes]) -> None:
+        """Have the rows of `keys` at hand."""
+        missing = [key for key in keys if key not in self._rows]
+        found = self._table.rows(self._run.partition, missing)
+        self._rows.update(zip(missing, found, strict=True))
+
+    def step(self, record: Record) -> Iterator[Effects | None]:
+        """Fold one record; None is a place to give way to others."""
         try:
-            if isinstance(event, Rejected):
-                raise event
+            event = _decoded(record)
             if isinstance(event, CustomerEvent):
                 key, event_id = self._admit(record, event)
                 yield from self._advance(record, event.occurred_at)
@@ -177,8 +182,9 @@ class _Fold:
                 "The event is more than 5 minutes later than its append: correct the sender's clock."
             )
 
-    def _advance(self, record: Record, to_ms: int) -> Iterator[Effects]:
+    def _advance(self, record: Record, to_ms: int) -> Iterator[Effects | None]:
         """Fire every due moment up to `to_ms`, then let stream time reach it."""
+        fired = 0
         while (due := self._pop_due(to_ms)) is not None:
             due_ms, key = due
             row = self._row(key)
@@ -187,8 +193,11 @@ class _Fold:
             self._stream_time = max(self._stream_time, due_ms)
             cause = output_id(key.decode(), due_ms, "lifecycle", self._parameters.rules.version)
             self._announce(record, key, row, cause, late=False)
+            fired += 1
             if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
                 yield self.take(record.offset)
+            elif fired % SLICE == 0:
+                yield None
         self._stream_time = max(self._stream_time, to_ms)
 
     def _pop_due(self, upto_ms: int) -> tuple[int, bytes] | None:
@@ -272,7 +281,7 @@ class _Fold:
         if row.next_due_ms is not None and row.next_due_ms <= self._horizon:
             heapq.heappush(self._due, (row.next_due_ms, key))
 
-    def _set_parameters(self, record: Record, event: Event) -> Iterator[Effects]:
+    def _set_parameters(self, record: Record, event: Event) -> Iterator[Effects | None]:
         """Put parameters in force; other rules are applied to every customer of the partition, in chunks.
 
         A crash between two chunks resumes after `swept_to`, since the record is then still to be folded.
@@ -283,7 +292,7 @@ class _Fold:
             before, self._parameters = self._parameters, changed
             after = (self._swept_to or "").encode()
             while keys := self._table.customers(self._run.partition, after, EFFECTS_AT_MOST):
-                self._load(keys)
+                self.load(keys)
                 for key in keys:
                     if (row := self._rows[key]) is not None:
                         cause = output_id(
@@ -319,15 +328,12 @@ class _Fold:
 
     def _row(self, key: bytes) -> CustomerRow | None:
         if key not in self._rows:
-            self._load([key])
+            self.load([key])
         return self._rows[key]
 
-    def _load(self, keys: list[bytes]) -> None:
-        self._rows.update(zip(keys, self._table.rows(self._run.partition, keys), strict=True))
 
-
-def _decoded(record: Record) -> Event | Rejected:
+def _decoded(record: Record) -> Event:
     try:
         return decode(record.value or b"")
     except Undecodable as error:
-        return Rejected(str(error))
+        raise Rejected(f"These bytes are no event: {error}.") from error

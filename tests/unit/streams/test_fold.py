@@ -1,5 +1,6 @@
 """Does folding a partition announce each stage once, at its moment, whatever the runs?"""
 
+import uuid
 from collections.abc import Sequence
 
 import msgspec
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from schemas.codec import encode
 from schemas.events import Event, LifecycleRulesSet, PageViewed
 from streams import fold as fold_module
+from streams.fold import output_id
 from streams.log import Record
 from streams.rows import encode_row
 from streams.topics import partition_for
@@ -241,3 +243,11 @@ def test_transition_ids_are_distinct(history: Sequence[Event | bytes]) -> None:
     """No two announcements share an id."""
     ids = [t.event_id for t in folded(*history).transitions()]
     assert len(ids) == len(set(ids))
+
+
+def test_an_output_id_is_a_uuid_of_its_cause() -> None:
+    """Version 8, RFC 9562 variant; another cause gives another id, and parts do not run together."""
+    made = uuid.UUID(output_id("a", 1))
+    assert (made.version, made.variant) == (8, uuid.RFC_4122)
+    assert str(made) == output_id("a", 1)
+    assert len({output_id("a", 1), output_id("a1"), output_id("a", 2), output_id("b", 1)}) == 4

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from schemas.form import GENERATED
 from schemas.rules import MAX_ITEMS, MAX_KEYS, RECORDS, Field, Record
 
 Schema = dict[str, Any]
-GENERATED = frozenset({"event_id", "occurred_at", "source"})
 DECIMAL: Schema = {"type": "string", "pattern": r"^\d{1,20}(\.\d{1,20})?$", "examples": ["25.99"]}
 EXAMPLES: Schema = {
     "one": {
@@ -40,14 +40,13 @@ def event_schemas() -> dict[str, Schema]:
 
 
 def _event(record: Record) -> Schema:
-    fields = [field for field in record.fields if field.name != "received_at"]
-    schema = _object(fields, record.doc)
+    schema = _object(record.fields, record.doc)
     schema["properties"] = {"type": {"const": record.name}} | schema["properties"]
     schema["required"] = ["type", *(name for name in schema["required"] if name not in GENERATED)]
     return schema
 
 
-def _object(fields: "list[Field] | tuple[Field, ...]", doc: str) -> Schema:
+def _object(fields: tuple[Field, ...], doc: str) -> Schema:
     properties: Schema = {}
     required: list[str] = []
     choices: list[Schema] = []

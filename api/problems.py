@@ -74,9 +74,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         faults = [
-            FieldError(
-                0, ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0]), fault["msg"]
-            )
+            FieldError(0, ".".join(map(str, fault["loc"][1:])) or str(fault["loc"][0]), _said(fault))
             for fault in error.errors()
         ]
         detail = (
@@ -88,6 +86,10 @@ def install(app: FastAPI) -> None:
     async def unexpected(request: Request, error: Exception) -> Response:
         log.error("request_failed", method=request.method, path=request.url.path, error=repr(error))
         return Problem(500, "The engine failed at this request: its log on stderr says why.").response()
+
+
+def _said(fault: Mapping[str, object]) -> str:
+    return f"{fault['msg']}, not {str(fault['input'])[:80]!r}"
 
 
 def _routing_detail(request: Request, error: HTTPException) -> str:

@@ -14,6 +14,7 @@ from typing import Literal
 from schemas.events import CartUpdated, CustomerEvent, OrderLine, OrderPlaced, PageViewed, ProductViewed
 
 DAY_MS = 86_400_000
+Spread = Literal["uniform", "zipf"]
 CHANNELS = ("web", "app", "store", "phone")
 
 
@@ -21,7 +22,7 @@ def generate(
     count: int,
     customers: int,
     *,
-    spread: Literal["uniform", "zipf"] = "uniform",
+    spread: Spread = "uniform",
     end_ms: int,
     days: int = 365,
     seed: int = 7,
@@ -45,9 +46,7 @@ def _event(rng: random.Random, n: int, common: dict[str, object]) -> CustomerEve
     if n % 4 == 0:
         amount = rng.randrange(500, 20_000)
         line = OrderLine(sku=f"sku-{rng.randrange(1000)}", quantity=1, unit_price_minor=amount)
-        return OrderPlaced(
-            **common, order_id=f"o-{n}", amount_minor=amount, currency="USD", lines=(line,)
-        )  # type: ignore[arg-type]
+        return OrderPlaced(**common, order_id=f"o-{n}", amount_minor=amount, currency="USD", lines=(line,))  # type: ignore[arg-type]
     draw = rng.random()
     if draw < 0.7:
         return PageViewed(**common, url=f"/p/{rng.randrange(1000)}")  # type: ignore[arg-type]

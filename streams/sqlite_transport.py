@@ -131,10 +131,12 @@ class Producer(base.Producer):
     ) -> Awaitable[RecordMetadata]:
         home = self.transport.partition(topic, key, partition)
         timestamp_ms = None if timestamp is None else int(timestamp * 1000)
-        (position,) = await self.transport.log.append([Append(topic, home, key, value, timestamp_ms)])
-        sent: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
-        sent.set_result(RecordMetadata(topic, home, TP(topic, home), position.offset, timestamp, 1))
-        return sent
+
+        async def sent() -> RecordMetadata:
+            (position,) = await self.transport.log.append([Append(topic, home, key, value, timestamp_ms)])
+            return RecordMetadata(topic, home, TP(topic, home), position.offset, timestamp, 1)
+
+        return asyncio.create_task(sent())
 
     async def send_and_wait(self, *args: Any, **options: Any) -> RecordMetadata:
         return await (await self.send(*args, **options))

@@ -78,9 +78,12 @@ class CustomerTable:
 
     def rows(self, partition: int, customers: Sequence[bytes]) -> list[CustomerRow | None]:
         """The rows of `customers`, in their order; None for a customer without one."""
+        return [None if data is None else decode_row(data) for data in self.values(partition, customers)]
+
+    def values(self, partition: int, customers: Sequence[bytes]) -> list[bytes | None]:
+        """The encoded rows of `customers`, in their order."""
         prefix = struct.pack(">H", partition) + b"r"
-        found = cast(list[bytes | None], self._db.get([prefix + customer for customer in customers]))
-        return [None if data is None else decode_row(data) for data in found]
+        return cast(list[bytes | None], self._db.get([prefix + customer for customer in customers]))
 
     def partition(self, partition: int) -> tuple[PartitionRow | None, int]:
         """The partition row, None before the first run, and the changelog offset to recover from."""

@@ -1,0 +1,82 @@
+"""Does the embedded engine reach its bars? `make bench`, or `make bench ARGS='--events 20000'` for a quick look.
+
+Each measurement runs in a process of its own; the contestants of one comparison run one after the other on the
+same log. What is printed goes to bench/results/embedded.json too, but only from a full run.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.report import Row, show, write
+
+RESULTS = Path(__file__).parent / "results" / "embedded.json"
+FULL = 1_000_000
+
+
+def measured(module: str, *arguments: object) -> dict[str, float]:
+    """What a measurement printed."""
+    print(f"bench: {module} {' '.join(map(str, arguments))}", file=sys.stderr, flush=True)
+    command = [sys.executable, "-m", f"bench.{module}", *map(str, arguments)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    print(f"       {result}", file=sys.stderr, flush=True)
+    return result
+
+
+def main(
+    events: Annotated[int, typer.Option(help="Events of the large log; a tenth as many customers.")] = FULL,
+    peer_events: Annotated[int, typer.Option(help="Events that idiomatic Faust gets, being slow.")] = 100_000,
+    seconds: Annotated[int, typer.Option(help="Length of each HTTP measurement.")] = 30,
+) -> None:
+    """Measure every bar of the embedded engine; exit 1 if one does not hold."""
+    peer_events = min(events, peer_events)
+    uniform = measured("fold", "whole", events, events // 10, "uniform")
+    zipf = measured("fold", "whole", events, events // 10, "zipf")
+    few = measured("fold", "whole", events, events // 100, "uniform")
+    many = measured("fold", "whole", events, events, "uniform")
+    beside = measured("fold", "everything", events, events // 10, "uniform")
+    peers = ("uniform", peer_events, peer_events // 10)
+    whole, three = (measured("fold", what, *peers[1:], peers[0]) for what in ("whole", "three"))
+    faust, faust_three = (measured("idiomatic_faust", w, *peers[1:], peers[0]) for w in ("whole", "three"))
+    start = measured("server", "start", events, events // 10)
+    cdnow = measured("server", "cdnow")
+    http = measured("server", "http", seconds)
+    rows = [
+        Row("whole customer fold, uniform", 10_000, uniform["events_per_s"], "events/s"),
+        Row("whole customer fold, Zipf 1.0", 10_000, zipf["events_per_s"], "events/s"),
+        Row("the same, archive and read model keeping up", 4_000, beside["events_per_s"], "events/s"),
+        Row("CPU an event, uniform", None, uniform["cpu_us_per_event"], "µs"),
+        Row(
+            "CPU an event, 100 × the customers",
+            2.5,
+            many["cpu_us_per_event"] / few["cpu_us_per_event"],
+            "×",
+            "at most",
+        ),
+        Row("whole fold ÷ idiomatic Faust", 5, whole["events_per_s"] / faust["events_per_s"], "×"),
+        Row(
+            "three-field fold ÷ idiomatic Faust", 20, three["events_per_s"] / faust_three["events_per_s"], "×"
+        ),
+        Row("POST to visible, 200/s, p99", 250, http["visible_p99_ms"], "ms", "at most"),
+        Row("POST to visible, 200/s, p50", None, http["visible_p50_ms"], "ms"),
+        Row("GET a customer, 500/s, p99", 10, http["read_p99_ms"], "ms", "at most"),
+        Row("GET a customer, 500/s, p50", None, http["read_p50_ms"], "ms"),
+        Row("serve to ready", 5, start["ready_s"], "s", "at most"),
+        Row("memory when ready", 1.5, start["memory_gib"], "GiB", "at most"),
+        Row("CDNOW loaded and live", 20, cdnow["live_s"], "s", "at most"),
+    ]
+    show(rows)
+    if events == FULL:
+        write(RESULTS, rows)
+    sys.exit(any(row.holds is False for row in rows))
+
+
+if __name__ == "__main__":
+    typer.run(main)

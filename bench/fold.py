@@ -1,0 +1,110 @@
+"""How fast does the embedded engine fold? The whole customer, or three fields, from a filled log.
+
+`python -m bench.fold whole|three|everything EVENTS CUSTOMERS SPREAD` prints one JSON object. `everything`
+has the archive and the read model keep up beside it, and ends when both have everything.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from bench.data import data_dir, settings
+from bench.events import Spread
+from schemas.codec import decode
+from schemas.events import Event, OrderPlaced
+from streams import engine as engine_module
+from streams.engine import Engine
+from streams.fold import Run
+from streams.lane import Lane
+from streams.log import Append
+from streams.rows import PARTITION_KEY, encode_partition
+from streams.topics import CUSTOMERS, EVENTS
+
+
+class Three(msgspec.Struct, array_like=True, frozen=True):
+    """The state of the three-field fold."""
+
+    count: int = 0
+    spend_minor: int = 0
+    last_at: int = 0
+
+    def evolve(self, event: Event) -> "Three":
+        if not isinstance(event, OrderPlaced):
+            return self
+        return Three(
+            self.count + 1, self.spend_minor + event.amount_minor, max(self.last_at, event.occurred_at)
+        )
+
+
+encode_three = msgspec.msgpack.Encoder().encode
+decode_three = msgspec.msgpack.Decoder(Three).decode
+
+
+class ThreeFieldLane(Lane):
+    """The same lane, transaction, changelog and store, around the smallest useful fold."""
+
+    async def apply(self, run: Run) -> None:
+        before = self._partitions[run.partition]
+        decoded = [(record.key or b"", decode(record.value or b"")) for record in run.records]
+        keys = list({key for key, _ in decoded})
+        stored = self._table.values(run.partition, keys)
+        states = {k: Three() if v is None else decode_three(v) for k, v in zip(keys, stored, strict=True)}
+        for key, event in decoded:
+            states[key] = states[key].evolve(event)
+        encoded = {key: encode_three(state) for key, state in states.items()}
+        row = msgspec.structs.replace(before, position=run.end, events=before.events + len(decoded))
+        batch = [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]
+        batch.append(Append(CUSTOMERS, run.partition, PARTITION_KEY, encode_partition(row)))
+        positions = await self._producers[run.partition].transact(batch)
+        offset = positions[-1].offset + 1
+        self._table.write(run.partition, encoded, [], encode_partition(row), offset)
+        self._partitions[run.partition] = row
+        await asyncio.sleep(0)
+
+
+async def fold(path: Path) -> dict[str, float]:
+    """Open the engine on a filled log and wait until it is folded."""
+    async with Engine.open(settings(path)) as engine:
+        events = sum(await engine.log.end_offsets(EVENTS)) - _folded(engine)
+        started, cpu = time.perf_counter(), time.process_time()
+        await engine.caught_up()
+        return _rates(events, started, cpu)
+
+
+async def everything(path: Path) -> dict[str, float]:
+    """The same with the archive and the read model beside it, until both have all of it."""
+    from cli.compose import running
+
+    async with running(path, clock="events") as parts:
+        events = sum(await parts.engine.log.end_offsets(EVENTS)) - _folded(parts.engine)
+        started, cpu = time.perf_counter(), time.process_time()
+        await parts.settled()
+        return _rates(events, started, cpu)
+
+
+def _folded(engine: Engine) -> int:
+    return sum(row.position for row in engine.lane.partitions.values())
+
+
+def _rates(events: int, started: float, cpu: float) -> dict[str, float]:
+    return {
+        "events_per_s": events / (time.perf_counter() - started),
+        "cpu_us_per_event": (time.process_time() - cpu) / events * 1e6,
+    }
+
+
+def main() -> None:
+    what, events, customers, spread = sys.argv[1:]
+    with data_dir(int(events), int(customers), cast(Spread, spread)) as path:
+        if what == "three":
+            engine_module.Lane = ThreeFieldLane  # type: ignore[misc]
+        print(json.dumps(asyncio.run(everything(path) if what == "everything" else fold(path))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""What did the benchmarks measure, against what was required?"""
+
+import json
+import os
+import platform
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("faust-streaming", "rocksdict", "msgspec", "fastavro", "chdb", "clickhouse-connect", "fastapi")
+
+
+class Row(NamedTuple):
+    """One bar: `measured` holds if it is at least (or at most) `required`; None only reports."""
+
+    bar: str
+    required: float | None
+    measured: float
+    unit: str
+    sense: Literal["at least", "at most"] = "at least"
+
+    @property
+    def holds(self) -> bool | None:
+        if self.required is None:
+            return None
+        if self.sense == "at least":
+            return self.measured >= self.required
+        return self.measured <= self.required
+
+
+def write(path: Path, rows: list[Row]) -> None:
+    """The rows as JSON, with the machine, the versions and the commit that gave them."""
+    document = {
+        "machine": {"cpus": os.cpu_count(), "memory_gib": _memory_gib(), "system": platform.platform()},
+        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "commit": _commit(),
+        "rows": [
+            {
+                "bar": row.bar,
+                "required": None if row.required is None else f"{row.sense} {row.required:g}",
+                "measured": round(row.measured, 3),
+                "unit": row.unit,
+                "holds": row.holds,
+            }
+            for row in rows
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def show(rows: list[Row]) -> None:
+    """The rows as a table on standard output."""
+    table = Table("bar", "required", "measured", "holds")
+    for row in rows:
+        required = "" if row.required is None else f"{row.sense} {row.required:,g} {row.unit}"
+        holds = {True: "yes", False: "NO", None: "reported"}[row.holds]
+        table.add_row(row.bar, required, f"{row.measured:,.3g} {row.unit}", holds)
+    Console(width=140).print(table)
+
+
+def _memory_gib() -> float:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+
+
+def _commit() -> str:
+    asked = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
+    )
+    return asked.stdout.strip()

@@ -1,7 +1,7 @@
-"""Does the embedded engine reach its bars? `make bench`, or `make bench ARGS='--events 20000'` for a quick look.
+"""Does the embedded engine reach its bars? `make bench`, or `make bench ARGS='--events 20000'` for a look.
 
-Each measurement runs in a process of its own; the contestants of one comparison run one after the other on the
-same log. What is printed goes to bench/results/embedded.json too, but only from a full run.
+Each measurement runs in a process of its own; the contestants of one comparison run one after the other on
+the same log. A full run also writes what it prints to bench/results/embedded.json.
 """
 
 import json
@@ -22,7 +22,7 @@ def measured(module: str, *arguments: object) -> dict[str, float]:
     """What a measurement printed."""
     print(f"bench: {module} {' '.join(map(str, arguments))}", file=sys.stderr, flush=True)
     command = [sys.executable, "-m", f"bench.{module}", *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

@@ -1,8 +1,8 @@
 """Which events do the benchmarks use? Generated ones: 25 % orders, customers uniform or Zipf.
 
-Of every 4 events one is an OrderPlaced (one line, 5.00 to 199.99 USD); the others are PageViewed, ProductViewed
-and CartUpdated in turn of a fixed random choice (70/20/10). Event time rises by a constant step, so that the
-whole stream spans `days`. Everything follows from `seed`.
+Of every 4 events one is an OrderPlaced (one line, 5.00 to 199.99 USD); the others are PageViewed,
+ProductViewed and CartUpdated, drawn 70/20/10. Event time rises by a constant step, so that the whole stream
+spans `days`. Everything follows from `seed`.
 """
 
 import itertools

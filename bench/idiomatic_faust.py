@@ -51,7 +51,7 @@ class Consumer(sqlite_transport.Consumer):
         return dict(self._positions)
 
     async def _read(self, wanted: Mapping[TP, int]) -> dict[TP, list[Any]]:
-        return {tp: run.records for tp, runs in (await super()._read(wanted)).items() for run in runs}
+        return {tp: list(run.records) for tp, runs in (await super()._read(wanted)).items() for run in runs}
 
     def _to_message(self, tp: TP, record: Record) -> ConsumerMessage:  # type: ignore[override]
         at = record.timestamp_ms / 1000

@@ -1,6 +1,6 @@
 """How quickly does a running engine start, and answer? A real `headwater serve`, asked from another process.
 
-`python -m bench.server start EVENTS CUSTOMERS` prints seconds to ready and memory, with that many events folded;
+`python -m bench.server start EVENTS CUSTOMERS` prints seconds to ready and memory, all of it folded;
 `python -m bench.server http SECONDS` prints latencies on an engine that holds the CDNOW sample;
 `python -m bench.server cdnow` prints the seconds that the sample takes to be loaded and live.
 """
@@ -164,8 +164,8 @@ def _resident_gib(pid: int) -> float:
 
 def main() -> None:
     what, *numbers = sys.argv[1:]
-    measure: Callable[..., dict[str, float]] = {"start": start, "http": http, "cdnow": cdnow}[what]
-    print(json.dumps(measure(*(int(number) for number in numbers))))
+    measures: dict[str, Callable[..., dict[str, float]]] = {"start": start, "http": http, "cdnow": cdnow}
+    print(json.dumps(measures[what](*(int(number) for number in numbers))))
 
 
 if __name__ == "__main__":

@@ -19,12 +19,11 @@ def _words(file: str) -> frozenset[str]:
     return frozenset(files("history").joinpath(file).read_text(encoding="utf-8").lower().split())
 
 
-MAX_CHARACTERS = 65_536
 READS = "write one SELECT, WITH … SELECT, DESCRIBE or SHOW TABLES"
 TABLE_FUNCTIONS = frozenset({"numbers", "generate_series", "generateseries"})
 FUNCTIONS = _words("functions.txt")
-# words that stand before a parenthesis without being a function; none of them names a function of ClickHouse
-# that is not allowed
+# words of the grammar and types that stand before a parenthesis without being a call; none is the name of a
+# function of ClickHouse that is not allowed
 SYNTAX = _words("syntax.txt")
 COMBINATORS = (
     *("if", "array", "map", "distinct", "foreach", "ordefault", "ornull", "argmin", "argmax"),
@@ -58,8 +57,6 @@ class Guard:
 
     def check(self, query: str) -> Guarded:
         """The statement as it may run; raises QueryRefused."""
-        if len(query) > MAX_CHARACTERS:
-            raise QueryRefused(f"The query has {len(query)} characters: shorten it to {MAX_CHARACTERS}.")
         try:
             tokens = sqlglot.tokenize(query, dialect="clickhouse")
             while tokens and tokens[-1].token_type is TokenType.SEMICOLON:

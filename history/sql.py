@@ -13,7 +13,8 @@ from msgspec import Struct
 from history.guard import Guard, QueryRefused
 
 MAX_ROWS = 100_000
-TIMEOUT, MEMORY, RESULT_SIZE, READONLY, SYNTAX_ERROR = 159, 241, 396, 164, 62
+MAX_CHARACTERS = 65_536
+TIMEOUT, MEMORY, RESULT_SIZE, READONLY = 159, 241, 396, 164
 STOPPED = {
     TIMEOUT: "The query was stopped after 10 s: read fewer rows, for example with WHERE on customer_id.",
     MEMORY: "The query was stopped at 1 GiB of memory: group or sort fewer rows, or add a LIMIT.",
@@ -53,9 +54,10 @@ def run(
     """
     if not 1 <= max_rows <= MAX_ROWS:
         raise QueryRefused(f"max_rows is {max_rows}: ask for 1 to {MAX_ROWS:,} rows.")
+    if len(query) > MAX_CHARACTERS:
+        raise QueryRefused(f"The query has {len(query):,} characters: shorten it to {MAX_CHARACTERS:,}.")
     started = time.perf_counter()
     try:
-        guard.check(query)
         canonical = client.query(CANONICAL, parameters={"query": query}).result_rows[0][0]
         guarded = guard.check(canonical)
         given = _given(guarded.parameters, parameters or {})
@@ -87,6 +89,8 @@ def _told(error: DatabaseError) -> Exception:
         return QueryStopped(STOPPED[error.code])
     if error.code == READONLY:
         return QueryRefused("The history is read-only: write one SELECT.")
+    if "Multi-statements" in str(error):
+        return QueryRefused("There is more than one statement: write one SELECT.")
     said = re.sub(
         r"^(Code: \d+\. )?(DB::Exception: )?|: In scope .*|\(version .*", "", str(error), flags=re.S
     )

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from history import ddl, sql
 from history.archive import HistoryWriter
@@ -18,15 +19,40 @@ from history.timeline import Page, timeline
 T = TypeVar("T")
 
 
-class History:
-    """The archive writes, timelines read and analysts ask, each on a connection and a thread of its own."""
+class Lane:
+    """A thread and the connection that only it uses."""
 
-    def __init__(self, writer: Client, reader: Client, analyst: Client) -> None:
-        self._clients = (writer, reader, analyst)
-        self._reader, self._analyst = reader, analyst
-        self._reading = ThreadPoolExecutor(1, "history-reader")
-        self._asking = ThreadPoolExecutor(1, "history-analyst")
-        self._guard = _guard(reader)
+    def __init__(self, name: str, opened: Callable[[], Client]) -> None:
+        self._opened = opened
+        self._client = opened()
+        self._thread = ThreadPoolExecutor(1, name)
+
+    async def run(self, call: Callable[[Client], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, call)
+
+    def _run(self, call: Callable[[Client], T]) -> T:
+        try:
+            return call(self._client)
+        except Exception as error:
+            if isinstance(error.__cause__ or error, DatabaseError):
+                # chDB puts what a stopped query had already written before the connection's next answer
+                self._client.close()
+                self._client = self._opened()
+            raise
+
+    def close(self) -> None:
+        self._thread.shutdown(cancel_futures=True)
+        self._client.close()
+
+
+class History:
+    """The archive writes, timelines read and analysts ask: none waits for another."""
+
+    def __init__(self, writer: Client, reader: Lane, analyst: Lane, guard: Guard) -> None:
+        self._client = writer
+        self._reader = reader
+        self._analyst = analyst
+        self._guard = guard
         self.writer = HistoryWriter(writer)
 
     @classmethod
@@ -38,7 +64,9 @@ class History:
             writer.database = database
             ddl.create_tables(writer)
             migrate(writer)
-            return cls(writer, connect(url, READER, database), connect(url, ANALYST, database))
+            reader = Lane("history-reader", partial(connect, url, READER, database))
+            analyst = Lane("history-analyst", partial(connect, url, ANALYST, database))
+            return cls(writer, reader, analyst, _guard(writer))
         except BaseException:
             writer.close()
             raise
@@ -47,25 +75,25 @@ class History:
         self, query: str, parameters: Mapping[str, object] | None = None, max_rows: int = sql.MAX_ROWS
     ) -> sql.Answer:
         """One guarded read; raises QueryRefused or QueryStopped. Queries of analysts wait for each other."""
-        ask = partial(sql.run, self._analyst, self._guard, query, parameters, max_rows)
-        return await _in(self._asking, ask)
+        return await self._analyst.run(
+            lambda client: sql.run(client, self._guard, query, parameters, max_rows)
+        )
 
     async def timeline(self, customer_id: str, limit: int = 50, cursor: str | None = None) -> Page:
         """A customer's events, newest first; raises BadCursor."""
-        return await _in(self._reading, partial(timeline, self._reader, customer_id, limit, cursor))
+        return await self._reader.run(lambda client: timeline(client, customer_id, limit, cursor))
 
     async def archived(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the offset of the next record to archive, of those begun."""
         query = "SELECT topic, partition, max(upto) FROM archived GROUP BY topic, partition"
-        found = await _in(self._reading, partial(self._reader.query, query))
+        found = await self._reader.run(lambda client: client.query(query))
         return {(topic, number): upto for topic, number, upto in found.result_rows}
 
     def close(self) -> None:
-        """Let running queries end, then close the engine."""
-        self._reading.shutdown()
-        self._asking.shutdown(cancel_futures=True)
-        for client in self._clients:
-            client.close()
+        """Let running queries end, then close the engine. The archive must have stopped."""
+        self._reader.close()
+        self._analyst.close()
+        self._client.close()
 
 
 def _guard(client: Client) -> Guard:
@@ -73,7 +101,3 @@ def _guard(client: Client) -> Guard:
     tables = client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows
     functions = client.query("SELECT name FROM system.functions").result_rows
     return Guard(client.database or DATABASE, [name for (name,) in tables], [name for (name,) in functions])
-
-
-async def _in(executor: ThreadPoolExecutor, call: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(executor, call)

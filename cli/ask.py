@@ -1,6 +1,5 @@
 """How do I ask from the shell: SQL over the history, one customer?"""
 
-import asyncio
 import csv
 import sys
 from enum import StrEnum
@@ -14,6 +13,7 @@ from rich.table import Table
 
 from cli.client import connect
 from cli.options import DATA_DIR, DataDir
+from cli.run import run
 
 
 class Format(StrEnum):
@@ -35,7 +35,7 @@ def sql(
     Example: headwater sql "select type, count() from events group by type"
     """
     text = sys.stdin.read() if query == "-" else query
-    answer = asyncio.run(_post(data_dir, "/sql", {"query": text, "max_rows": max_rows}))
+    answer = run(_post(data_dir, "/sql", {"query": text, "max_rows": max_rows}))
     _print_answer(answer, form)
     if answer["truncated"]:
         print(f"Only the first {max_rows} rows: ask for more with --max-rows.", file=sys.stderr)
@@ -46,7 +46,7 @@ def customer(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print one customer as JSON, as GET /customers/{customer_id} answers."""
-    Console().print_json(data=asyncio.run(_get(data_dir, f"/customers/{quote(customer_id, safe='')}")))
+    Console().print_json(data=run(_get(data_dir, f"/customers/{quote(customer_id, safe='')}")))
 
 
 async def _get(data_dir: Path, path: str) -> Any:

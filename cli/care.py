@@ -11,13 +11,14 @@ from cli import directory
 from cli.client import connect
 from cli.errors import Refused
 from cli.options import DATA_DIR, DataDir
+from cli.run import run
 
 SHOW_EVERY_S = 0.1
 
 
 def doctor(data_dir: DataDir = DATA_DIR) -> None:
     """Check that the log, the table, the read model and the history agree; exit 1 if they do not."""
-    findings = asyncio.run(_diagnose(data_dir))
+    findings = run(_diagnose(data_dir))
     for check in findings["checks"]:
         print(f"{'ok  ' if check['ok'] else 'BAD '} {check['what']}: {check['found']}")
         if not check["ok"]:
@@ -34,8 +35,6 @@ async def _diagnose(data_dir: Path) -> dict[str, list[dict[str, object]]]:
 
 def rebuild(data_dir: DataDir = DATA_DIR) -> None:
     """Fold the whole log again, announcing nothing twice; needed after an upgrade that folds differently."""
-    from cli.serving import run
-
     if directory.fixed(data_dir) is None:
         raise Refused(f"There is no engine in {data_dir}: name its directory with --data-dir.")
     run(_rebuild(data_dir))

@@ -73,6 +73,7 @@ async def running(
                 history = await asyncio.to_thread(History.open, _history_url(settings))
                 stack.callback(history.close)
                 archive = Archive(engine.log, history.writer)
+                stack.push_async_callback(archive.close)
                 await archive.start()
                 read_model = await ReadModel.open(data_dir / "read_model.db", engine.log)
                 stack.push_async_callback(read_model.close)

@@ -8,6 +8,7 @@ import typer
 from cli import directory
 from cli.errors import Refused
 from cli.options import DATA_DIR, PORT, DataDir, Port
+from cli.run import run, run_until_stopped
 
 
 def demo(
@@ -39,10 +40,9 @@ def demo(
             "--data-dir, or forget this one (make clean-data)."
         )
     from cli import sample, sample_load  # the whole engine: not for headwater --help
-    from cli.serving import run
 
     shift_days = 0 if original_dates else sample.shift_to(datetime.now(UTC))
     if until_loaded:
         run(sample_load.load_only(data_dir, clock, shift_days, as_json=as_json))
     else:
-        run(sample_load.load_and_serve(data_dir, clock, shift_days, port))
+        run_until_stopped(sample_load.load_and_serve(data_dir, clock, shift_days, port))

@@ -16,6 +16,7 @@ from cli import jsonl
 from cli.client import Client, connect
 from cli.errors import Refused
 from cli.options import DATA_DIR, DataDir
+from cli.run import run, run_until_stopped
 
 FOLLOW_EVERY_S = 0.5
 
@@ -31,7 +32,8 @@ def tail(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print the newest events of the log, one JSON object a line, oldest first."""
-    asyncio.run(_tail(data_dir, limit, follow))
+    work = _tail(data_dir, limit, follow)
+    run_until_stopped(work) if follow else run(work)
 
 
 async def _tail(data_dir: Path, limit: int, follow: bool) -> None:
@@ -69,6 +71,7 @@ def load(
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        disable=not sys.stderr.isatty(),
     ) as progress:
         checked = _check(file, progress)
         if checked.faults:
@@ -78,7 +81,7 @@ def load(
         if dry_run:
             print(f"{checked.rows} events, all valid; nothing was appended.", file=sys.stderr)
             return
-        loaded = asyncio.run(_load(data_dir, file, name or file.name, checked, progress))
+        loaded = run(_load(data_dir, file, name or file.name, checked, progress))
     already = checked.rows - loaded
     print(
         f"{loaded} events loaded" + (f", {already} were loaded before." if already else "."), file=sys.stderr

@@ -1,6 +1,5 @@
 """How are the RFM scores brought up to date by hand?"""
 
-import asyncio
 from pathlib import Path
 
 import typer
@@ -8,6 +7,7 @@ from rich.console import Console
 
 from cli.client import connect
 from cli.options import DATA_DIR, DataDir
+from cli.run import run
 
 app = typer.Typer(no_args_is_help=True, help="Recency, frequency, monetary: the boundaries of the scores.")
 
@@ -20,7 +20,7 @@ def _group() -> None:
 @app.command()
 def calibrate(data_dir: DataDir = DATA_DIR) -> None:
     """Compute the boundaries from the customers as they are now, put them in force, and print them."""
-    Console().print_json(data=asyncio.run(_calibrate(data_dir)))
+    Console().print_json(data=run(_calibrate(data_dir)))
 
 
 async def _calibrate(data_dir: Path) -> object:

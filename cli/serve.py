@@ -4,17 +4,16 @@ import asyncio
 from pathlib import Path
 
 from cli.options import DATA_DIR, PORT, DataDir, Port
+from cli.run import run_until_stopped
 
 
 def serve(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
     """Run the engine and serve its API and dashboard until Ctrl-C. HEADWATER_* variables set it up."""
-    from cli.serving import run  # the whole engine: not for headwater --help
-
-    run(_serve(data_dir, port))
+    run_until_stopped(_serve(data_dir, port))
 
 
 async def _serve(data_dir: Path, port: int) -> None:
-    from cli.compose import running
+    from cli.compose import running  # the whole engine: not for headwater --help
     from cli.serving import bind, serving
     from streams.settings import Settings
 

@@ -1,11 +1,9 @@
-"""How is the API served until someone says stop?"""
+"""How is the API served, and how does it stop?"""
 
 import asyncio
-import signal
 import socket
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
@@ -64,38 +62,3 @@ async def serving(parts: Parts, listening: socket.socket) -> AsyncIterator[str]:
         parts.services.live.close()
         server.should_exit = True
         await task
-
-
-def run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a command to its end, or until SIGINT or SIGTERM, which end it in order."""
-    with asyncio.Runner(loop_factory=_loop) as runner:
-        runner.run(_until_signalled(work))
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    with suppress(ImportError):
-        import uvloop
-
-        return uvloop.new_event_loop()
-    return asyncio.new_event_loop()
-
-
-async def _until_signalled(work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.ensure_future(work)
-    stopped = False
-
-    def stop() -> None:
-        nonlocal stopped
-        stopped = True
-        task.cancel()
-
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, stop)
-    try:
-        await task
-    except asyncio.CancelledError:
-        if not stopped:
-            raise
-    if stopped:
-        logger.info("stopped")

@@ -1,0 +1,67 @@
+"""How does a command run, and how is it stopped? SIGINT and SIGTERM end it in order."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import structlog
+import typer
+
+logger = structlog.get_logger(__name__)
+T = TypeVar("T")
+
+INTERRUPTED = 130  # what shells report of a command that Ctrl-C ended
+
+
+class Stopped(Exception):
+    """A signal ended the work, which has released what it held."""
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`. Stopped before it has one, the command exits with INTERRUPTED."""
+    try:
+        return _run(work)
+    except Stopped:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run work that has no end of its own: being stopped is its success."""
+    with suppress(Stopped):
+        _run(work)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=_loop) as runner:
+        return runner.run(_until_signalled(work))
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    with suppress(ImportError):
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    stopped = False
+
+    def stop() -> None:
+        nonlocal stopped
+        stopped = True
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not stopped:
+            raise
+        logger.info("stopped")
+        raise Stopped from None

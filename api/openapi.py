@@ -100,8 +100,12 @@ def install(app: FastAPI) -> None:
                 title=app.title, version=app.version, description=DESCRIPTION, tags=TAGS, routes=app.routes
             )
             components = schema.setdefault("components", {}).setdefault("schemas", {})
-            for replaced in ("HTTPValidationError", "ValidationError"):
-                components.pop(replaced, None)
+            for theirs in ("HTTPValidationError", "ValidationError"):
+                components.pop(theirs, None)
+            for operation in (each for path in schema["paths"].values() for each in path.values()):
+                if "422" in operation["responses"]:
+                    operation["responses"]["422"] = described(422)[422]
+                operation["responses"]["421"] = described(421)[421]
             components |= _components | event_schemas()
             app.openapi_schema = schema
         return app.openapi_schema

@@ -46,6 +46,7 @@ async def readyz(services: Used) -> Response:
 @router.get(
     "/metrics",
     summary="Metrics",
+    response_class=Response,
     responses=described((200, "In Prometheus' text format.", "text/plain")),
 )
 async def metrics(request: Request, services: Used) -> Response:

@@ -70,7 +70,7 @@ async def list_transitions(
 @router.get(
     "/live",
     summary="Everything that changes, as it changes",
-    response_class=EventSourceResponse,
+    response_class=Response,  # EventSourceResponse would encode again what is encoded once for all
     responses=described((200, "Server-sent events, for ever.", "text/event-stream"), 422, 503),
 )
 async def live(

@@ -1,0 +1,95 @@
+"""What do the tests of the HTTP calls share? A running engine with its read model, and a client."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+from fastapi import FastAPI
+
+from api.app import create_api
+from api.live import Live
+from api.read_model import ReadModel
+from api.services import Services
+from history.guard import QueryRefused
+from history.sql import Answer, Column
+from history.store import History
+from history.timeline import BadCursor, Page
+from streams.engine import Engine
+from streams.topics import CUSTOMERS, TRANSITIONS
+from tests.integration.engines import settings_for
+
+BASE = "http://localhost:8000"
+
+
+class FakeHistory:
+    """Answers as the history does, without a ClickHouse."""
+
+    async def sql(self, query: str, parameters: Mapping[str, object], max_rows: int) -> Answer:
+        if query != "SELECT 1":
+            raise QueryRefused("This is not a read: write one SELECT.")
+        return Answer([Column("1", "UInt8")], [[1]][:max_rows], 0.1, False)
+
+    async def timeline(self, customer_id: str, limit: int, cursor: str | None) -> Page:
+        if cursor is not None:
+            raise BadCursor("The cursor is none that a page gave: leave it out to start.")
+        return Page([{"type": "OrderPlaced", "customer_id": customer_id}][:limit], None)
+
+
+@dataclass
+class Api:
+    """A running engine and a client of its API."""
+
+    services: Services
+    app: FastAPI
+    client: httpx2.AsyncClient
+
+    async def post(self, *events: dict[str, Any], status: int = 202) -> Any:
+        """Post events (one as itself, several as a list) and wait until they show."""
+        answer = await self.client.post("/events", json=events[0] if len(events) == 1 else list(events))
+        assert answer.status_code == status, answer.text
+        await self.settled()
+        return answer.json()
+
+    async def get(self, path: str, status: int = 200, **query: object) -> Any:
+        answer = await self.client.get(path, params={k.rstrip("_"): str(v) for k, v in query.items()})
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    async def settled(self) -> None:
+        """Return once everything on the log shows in every answer."""
+        engine = cast(Engine, self.services.engine)
+        await engine.caught_up()
+        for topic in (CUSTOMERS, TRANSITIONS):
+            await self.services.read_model.wait_for(topic, await self.services.log.end_offsets(topic))
+
+
+@asynccontextmanager
+async def api_over(path: Path) -> AsyncIterator[Api]:
+    """The API over an engine on event time in `path`."""
+    settings = settings_for(path, partitions=2)
+    async with Engine.open(settings) as engine:
+        read_model = await ReadModel.open(path / "read_model.db", engine.log)
+        live = Live(read_model, engine.log)
+        history = cast(History, FakeHistory())
+        services = Services(settings, engine.log, engine, read_model, live, history)
+        following = asyncio.create_task(read_model.run())
+        app = create_api(services)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+            yield Api(services, app, client)
+        live.close()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        await read_model.close()
+
+
+def order(
+    customer_id: str, amount: str = "25.00", at: str = "1998-01-01T00:00:00Z", **more: object
+) -> dict[str, Any]:
+    """An order to post."""
+    placed = {"type": "OrderPlaced", "customer_id": customer_id, "order_id": f"{customer_id}-{at}-{amount}"}
+    return placed | {"amount": amount, "currency": "USD", "occurred_at": at} | more

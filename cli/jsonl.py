@@ -63,7 +63,7 @@ def faults_of(line: Line, now_ms: int) -> list[str]:
         return [f"line {line.number}: {len(line.text)} bytes are more than {CHUNK_BYTES}: split the event."]
     try:
         parse(msgspec.json.decode(line.text), now_ms=now_ms, source=SOURCE)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return [f"line {line.number}: not JSON ({error}): write one JSON object a line."]
     except Invalid as invalid:
         return [f"line {line.number}: {fault.field}: {fault.detail}" for fault in invalid.faults]

@@ -1,0 +1,39 @@
+"""How do tests run the command? As a user does: a process, its output, its exit code."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DONE_WITHIN_S = 180
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, without what would set Headwater up."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("HEADWATER_")}
+    return kept | more
+
+
+def start(*arguments: str | Path, cwd: Path = ROOT, **more: str) -> subprocess.Popen[str]:
+    """The command, running."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "cli.main", *map(str, arguments)],
+        cwd=cwd,
+        env=environment(PYTHONPATH=str(ROOT), **more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def headwater(*arguments: str | Path, expect: int = 0, **more: str) -> tuple[str, str]:
+    """Run the command to its end; its standard output and standard error."""
+    process = start(*arguments, **more)
+    try:
+        out, err = process.communicate(timeout=DONE_WITHIN_S)
+    finally:
+        process.kill()
+    assert process.returncode == expect, f"{arguments} ended with {process.returncode}:\n{out}\n{err}"
+    return out, err

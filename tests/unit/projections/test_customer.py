@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from projections import customer, orders
+from projections import customer
 from projections.parameters import Boundaries, Parameters
 from schemas.events import (
     CampaignSent,
@@ -124,4 +124,3 @@ def test_a_stage_is_told_from_the_packed_orders_alone() -> None:
     seen = customer.lifecycle_of(customer.pack(state), AS_OF, PARAMETERS)
     assert seen == customer.view(state, AS_OF, PARAMETERS).lifecycle
     assert customer.lifecycle_of(customer.Packed(), AS_OF, PARAMETERS).stage == "prospect"
-    assert set(customer._TOUCHES) > orders.HANDLES

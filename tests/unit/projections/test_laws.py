@@ -23,7 +23,7 @@ HISTORIES = histories() | st.lists(any_events(), max_size=6)
 encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
 each_projection = pytest.mark.parametrize("projection", PROJECTIONS, ids=lambda module: module.__name__)
-some = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+some = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @each_projection

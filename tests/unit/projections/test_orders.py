@@ -96,6 +96,22 @@ def test_a_cancellation_beyond_the_latest_32_takes_out_an_average_order() -> Non
     assert (seen.first_at, seen.last_at) == (day(0), day(131))
 
 
+def test_cancelling_one_of_the_latest_32_twice_takes_out_no_older_order() -> None:
+    """Only a cancellation that names none of the latest orders is of an older one."""
+    events: list[Event] = [order(day(n), 10_00, f"o{n}") for n in range(40)]
+    events += [cancel(day(50), "o39"), cancel(day(51), "o39")]
+    assert spend(events) == Spend(39, {"USD": 39 * 10_00})
+
+
+def test_a_window_takes_out_its_share_of_older_cancelled_orders() -> None:
+    """Of 8 older orders, half of them within the window, 2 were cancelled: 1 of the window's."""
+    events: list[Event] = [order(on(2026, 1, 1 + n), 10_00, f"a{n}") for n in range(4)]
+    events += [order(on(2026, 3, 1 + n), 10_00, f"b{n}") for n in range(4)]
+    events += [order(on(2026, 3, 10) + n, 10_00) for n in range(32)]
+    events += [cancel(on(2026, 4, 1), "a0"), cancel(on(2026, 4, 1), "b0")]
+    assert spend(events, on(2026, 3, 1)) == Spend(35, {"USD": 35 * 10_00})
+
+
 def test_cancelling_all_of_the_latest_32_leaves_the_older_orders() -> None:
     """The earliest of the latest stands in for the moments of the older ones."""
     old = [order(day(n), 10_00) for n in range(3)]
@@ -111,6 +127,7 @@ def test_a_window_is_exact_while_the_latest_32_cover_it() -> None:
     events += [refund(day(-5), 50, "o40"), refund(day(-10), 50, "o3"), cancel(day(-1), "o2")]
     assert spend(events, day(-10)) == Spend(9, {"USD": 9_00 - 50})
     assert spend(events, day(-10) - 1) == Spend(10, {"USD": 10_00 - 1_00})
+    assert spend(events, day(-31)).count == 30
 
 
 def test_a_window_beyond_the_latest_32_counts_whole_calendar_months() -> None:

@@ -29,11 +29,14 @@ TAGS = [
         "description": "The Avro schemas of the log, in the Confluent Schema Registry's shape.",
     },
     {"name": "operations", "description": "Whether the engine is well."},
+    {"name": "loads", "description": "Files of events, appended in chunks that resume."},
+    {"name": "operation", "description": "What the command line asks of a running engine."},
 ]
 
 PROBLEMS = {
     400: "The body is not JSON.",
     404: "There is no such thing.",
+    409: "The state of the engine does not allow it.",
     413: "More than one request may hold.",
     415: "The body is not `application/json`.",
     421: "The Host header names another host.",

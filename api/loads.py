@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from api import answers
 from api.bodies import read_json
+from api.openapi import described
 from api.problems import Problem
 from api.routes.events import MAX_EVENTS, parse_events
 from api.services import Services, Used
@@ -43,7 +44,11 @@ class Loaded(msgspec.Struct, frozen=True):
     done: bool
 
 
-@router.get("/loads/{name:path}", summary="How far a load is")
+@router.get(
+    "/loads/{name:path}",
+    summary="How far a load is",
+    responses=described((200, "Its rows, and how many are on the log.", Loaded), 404),
+)
 async def get_load(name: Name, services: Used) -> Response:
     """The progress of a load; 404 if none of that name was begun."""
     progress = (await loads(services.log)).get(name)
@@ -52,7 +57,11 @@ async def get_load(name: Name, services: Used) -> Response:
     return answers.answer(_loaded(progress))
 
 
-@router.post("/loads/{name:path}", summary="Append the next rows of a load")
+@router.post(
+    "/loads/{name:path}",
+    summary="Append the next rows of a load",
+    responses=described((200, "How far the load is now.", Loaded), 400, 404, 409, 413, 415, 422, 503),
+)
 async def post_load(request: Request, name: Name, services: Used) -> Response:
     """Append a chunk and the load's progress, or nothing; 409 if other rows are next, or another source's."""
     try:

@@ -8,9 +8,11 @@ from starlette.responses import Response
 
 from api import answers
 from api.cursor import from_cursor, to_cursor
+from api.openapi import described
 from api.parameters import Cursor
 from api.problems import Problem
 from api.services import Used
+from api.shapes import TimelineEvent
 from schemas import form
 from schemas.codec import Undecodable, decode
 from streams.log import Log, Record
@@ -19,7 +21,11 @@ from streams.topics import EVENTS
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/events", summary="The newest events of the log")
+@router.get(
+    "/events",
+    summary="The newest events of the log",
+    responses=described((200, "One page of events.", answers.Page[TimelineEvent]), 422),
+)
 async def get_events(
     services: Used,
     limit: Annotated[int, Query(ge=0, le=500, description="Events at most.")] = 20,
@@ -59,7 +65,11 @@ def _shown(partition: int, record: Record) -> dict[str, object]:
         return {**place, "undecodable": str(error)}
 
 
-@router.post("/rfm/calibrate", summary="Put new RFM boundaries in force")
+@router.post(
+    "/rfm/calibrate",
+    summary="Put new RFM boundaries in force",
+    responses=described((200, "How many customers they were computed from.", dict[str, int]), 409),
+)
 async def calibrate(services: Used) -> Response:
     """Compute the boundaries from the customers as they are now; 409 while nobody has ordered."""
     boundaries = await services.engine.calibrate(services.read_model)

@@ -1,7 +1,7 @@
 """How does the log get into the history? Every record once, by its offset, without being decoded here.
 
-Tables are written first, then archived(topic, partition, upto). Who is killed in between finds rows beyond
-`upto` at the next start: each table drops the offsets that it has.
+Tables are written first, then archived(topic, partition, upto) is noted. Who is killed in between finds rows
+beyond `upto` at the next start: each table drops the offsets that it has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,13 +45,22 @@ class _Target(NamedTuple):
     schema_id: int
 
 
+class _Share(NamedTuple):
+    """What one table has of one partition."""
+
+    topic: str
+    table: str
+    partition: int
+
+
 class HistoryWriter:
     """The archive's only writer; all calls from one thread at a time."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._upto: dict[tuple[str, int], int] = {}
-        self._settled: set[tuple[str, str, int]] = set()  # (topic, table, partition) without rows beyond upto
+        self._settled: set[_Share] = set()  # shares without rows beyond upto
+        self._ahead: dict[_Share, int] = {}  # shares written since: the offset after the last
 
     def resume(self, topic: str, partition: int) -> int:
         """The offset of the next record to archive."""
@@ -61,18 +70,49 @@ class HistoryWriter:
         return self._upto[topic, partition]
 
     def write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
-        """Archive runs of records (partition -> in order of offset); returns those that no table can hold.
+        """Bring runs of records (partition -> in order of offset) into tables; returns what none can hold.
 
         Raises clickhouse_connect's errors where ClickHouse, not a record, is at fault: write the same again.
         """
         try:
-            return self._write(topic, {partition: run for partition, run in runs.items() if run})
+            refused, sorted_out = self._sort(topic, runs)
+            for target, bodies in sorted_out.items():
+                for chunk in _chunks(self._without_present(target, bodies)):
+                    refused += self._insert(target, chunk)
+                for body in bodies:
+                    self._ahead[_Share(topic, target.table, body.partition)] = body.offset + 1
         except BaseException:
-            self._upto.clear()  # what was reached is now for the tables to say
-            self._settled.clear()
+            self._forget()
             raise
+        self._settled -= self._ahead.keys()
+        return refused
 
-    def _write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
+    def note(self, topic: str, upto: Mapping[int, int]) -> None:
+        """Remember the next offset to archive (partition -> offset), once write's refusals are dealt with."""
+        reached = {p: offset for p, offset in upto.items() if offset > self.resume(topic, p)}
+        rows = [(topic, partition, offset) for partition, offset in reached.items()]
+        if rows:
+            try:
+                self._client.insert("archived", rows, column_names=["topic", "partition", "upto"])
+            except BaseException:
+                self._forget()
+                raise
+        self._upto.update({(topic, partition): offset for partition, offset in reached.items()})
+        for share, ahead in list(self._ahead.items()):
+            if share.topic == topic and ahead <= self.resume(topic, share.partition):
+                del self._ahead[share]
+                self._settled.add(share)
+
+    def _forget(self) -> None:
+        """What was reached is now for the tables to say."""
+        self._upto.clear()
+        self._settled.clear()
+        self._ahead.clear()
+
+    def _sort(
+        self, topic: str, runs: Mapping[int, Sequence[RecordLike]]
+    ) -> tuple[list[Refused], dict[_Target, list[Body]]]:
+        """Each record not yet archived to its table, unread."""
         refused: list[Refused] = []
         sorted_out: dict[_Target, list[Body]] = {}
         for partition, run in runs.items():
@@ -87,29 +127,16 @@ class HistoryWriter:
                     refused.append(Refused(partition, record.offset, str(error)))
                 else:
                     sorted_out.setdefault(target, []).append(Body(partition, record.offset, avro))
-        for target, bodies in sorted_out.items():
-            for chunk in _chunks(self._without_present(target, bodies)):
-                refused += self._insert(target, chunk)
-        self._commit(topic, {partition: run[-1].offset + 1 for partition, run in runs.items()})
-        return refused
+        return refused, sorted_out
 
     def _without_present(self, target: _Target, bodies: list[Body]) -> list[Body]:
-        """The bodies without those that the table has, left by a write that never reached its commit."""
-        partitions = {body.partition for body in bodies}
-        unsettled = {p for p in partitions if (target.topic, target.table, p) not in self._settled}
+        """The bodies without those that the table has, of a write that was never noted."""
+        shares = {_Share(target.topic, target.table, body.partition) for body in bodies}
         present: set[tuple[int, int]] = set()
-        for partition in unsettled:
-            asked = {
-                "table": target.table,
-                "topic": target.topic,
-                "partition": partition,
-                "upto": self.resume(target.topic, partition),
-            }
+        for share in shares - self._settled:
+            asked = share._asdict() | {"upto": self.resume(share.topic, share.partition)}
             rows = self._client.query(PRESENT, parameters=asked).result_rows
-            present.update((partition, offset) for (offset,) in rows)
-        if not present:
-            self._settled.update((target.topic, target.table, partition) for partition in unsettled)
-            return bodies
+            present.update((share.partition, offset) for (offset,) in rows)
         return [body for body in bodies if (body.partition, body.offset) not in present]
 
     def _insert(self, target: _Target, bodies: Sequence[Body]) -> list[Refused]:
@@ -138,13 +165,6 @@ class HistoryWriter:
         if error.code in FAULTY_BYTES:
             return Refused(body.partition, body.offset, f"{target.table} cannot hold it: {error}")
         raise error
-
-    def _commit(self, topic: str, upto: Mapping[int, int]) -> None:
-        reached = {p: offset for p, offset in upto.items() if offset > self.resume(topic, p)}
-        rows = [(topic, partition, offset) for partition, offset in reached.items()]
-        if rows:
-            self._client.insert("archived", rows, column_names=["topic", "partition", "upto"])
-            self._upto.update({(topic, partition): offset for _, partition, offset in rows})
 
 
 def _table_name(schema_id: int) -> str:

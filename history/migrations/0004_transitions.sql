@@ -1,6 +1,6 @@
 CREATE OR REPLACE VIEW transitions (
     customer_id String COMMENT 'Pseudonymous id of the customer.',
-    at DateTime64(3, 'UTC') COMMENT 'When the stage changed (event time).',
+    occurred_at DateTime64(3, 'UTC') COMMENT 'When the stage changed (event time).',
     from_stage Nullable(String) COMMENT 'Stage before; null when the customer is first seen.',
     to_stage String COMMENT 'Stage from then on.',
     reason String COMMENT 'Why, in words.',
@@ -14,7 +14,7 @@ CREATE OR REPLACE VIEW transitions (
     partition Int32 COMMENT 'Partition of this record on the log.',
     offset Int64 COMMENT 'Offset of this record on the log: the order of announcement of one customer.'
 ) AS
-SELECT customer_id, occurred_at AS at, from_stage, to_stage, reason, late, rules_version, event_id,
+SELECT customer_id, occurred_at, from_stage, to_stage, reason, late, rules_version, event_id,
        cause_topic, cause_partition, cause_offset, topic, partition, offset
 FROM LifecycleChanged FINAL
 WHERE topic = 'headwater.transitions'

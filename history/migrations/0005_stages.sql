@@ -4,7 +4,7 @@ CREATE OR REPLACE VIEW stages (
     since DateTime64(3, 'UTC') COMMENT 'When it began (event time).',
     reason String COMMENT 'Why, in words.'
 ) AS
-SELECT customer_id, argMax(to_stage, offset) AS stage, argMax(at, offset) AS since, argMax(reason, offset) AS reason
+SELECT customer_id, argMax(to_stage, offset) AS stage, argMax(occurred_at, offset) AS since, argMax(reason, offset) AS reason
 FROM transitions
 GROUP BY customer_id
 COMMENT 'The lifecycle stage of each customer now.'

@@ -1,5 +1,5 @@
 CREATE OR REPLACE VIEW failed (
-    at DateTime64(3, 'UTC') COMMENT 'When it failed.',
+    occurred_at DateTime64(3, 'UTC') COMMENT 'When it failed.',
     reason String COMMENT 'Why, in words.',
     customer_id String COMMENT 'Customer it was meant for; empty where that cannot be told.',
     origin_topic String COMMENT 'Topic of the record that failed.',
@@ -12,7 +12,7 @@ CREATE OR REPLACE VIEW failed (
     partition Int32 COMMENT 'Partition of this report on the log.',
     offset Int64 COMMENT 'Offset of this report on the log.'
 ) AS
-SELECT occurred_at AS at, reason, customer_id, origin_topic, origin_partition, origin_offset, key, value, event_id,
+SELECT occurred_at, reason, customer_id, origin_topic, origin_partition, origin_offset, key, value, event_id,
        topic, partition, offset
 FROM ProcessingFailed FINAL
 COMMENT 'Each record of the log that could not be processed, once, with the reason.'

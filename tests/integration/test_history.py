@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from history.archive import HistoryWriter
+from history.archive import HistoryWriter, Refused
 from history.client import HistoryUnavailable
 from history.store import History
 from schemas import codec, form
@@ -58,32 +58,45 @@ def order(
         "amount_minor": amount_minor,
         "currency": "USD",
     }
-    return OrderPlaced(**(ids() | known | given))  # type: ignore[arg-type]
+    return OrderPlaced(**(ids() | known | given))
 
 
 def page(customer_id: str = "ann", **given: object) -> PageViewed:
-    return PageViewed(**(ids() | {"customer_id": customer_id, "url": "https://shop/x"} | given))  # type: ignore[arg-type]
+    return PageViewed(**(ids() | {"customer_id": customer_id, "url": "https://shop/x"} | given))
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One engine path: a process can open only one; each test has a database of its own."""
+    """One engine path: a process can open only one."""
     return f"chdb://{tmp_path_factory.mktemp('history')}"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _kept_open(engine: str) -> Iterator[None]:
-    """The embedded engine stays up between tests, which is what makes them quick."""
-    history = History.open(engine, "kept_open")
-    yield
+@pytest.fixture(scope="module")
+def opened(engine: str) -> Iterator[History]:
+    history = History.open(engine)
+    yield history
     history.close()
+
+
+FILLED = """
+SELECT name FROM system.tables
+WHERE database = currentDatabase() AND engine LIKE '%MergeTree' AND total_rows > 0 AND name != 'migrations'
+"""
 
 
 @pytest.fixture
-def history(engine: str) -> Iterator[History]:
-    history = History.open(engine, f"test_{uuid.uuid4().hex}")
-    yield history
-    history.close()
+def history(opened: History) -> Iterator[History]:
+    """Nothing is archived yet."""
+    opened.writer = HistoryWriter(opened._client)
+    yield opened
+    for (name,) in opened._client.query(FILLED).result_rows:
+        opened._client.command(f"TRUNCATE TABLE {name}")
+
+
+def archive(history: History, topic: str, runs: Mapping[int, Sequence[Record]]) -> list[Refused]:
+    refused = history.writer.write(topic, runs)
+    history.writer.note(topic, {partition: run[-1].offset + 1 for partition, run in runs.items()})
+    return refused
 
 
 async def rows(history: History, query: str) -> list[list[object]]:
@@ -97,7 +110,7 @@ async def test_what_is_archived_is_there_once_and_resumed_after(history: History
     """Runs of several partitions and types arrive whole, and the next offset is known."""
     writer = history.writer
     assert writer.resume(EVENTS, 0) == 0
-    assert writer.write(EVENTS, {0: records(order(), page(), order()), 3: records(page("bob"))}) == []
+    assert archive(history, EVENTS, {0: records(order(), page(), order()), 3: records(page("bob"))}) == []
     assert (writer.resume(EVENTS, 0), writer.resume(EVENTS, 3), writer.resume(EVENTS, 1)) == (3, 1, 0)
     assert await rows(history, "SELECT type, partition, offset FROM events ORDER BY ALL") == [
         ["OrderPlaced", 0, 0],
@@ -111,30 +124,23 @@ async def test_what_is_archived_is_there_once_and_resumed_after(history: History
 async def test_records_that_come_again_change_nothing(history: History) -> None:
     """An overlapping run only adds what is new."""
     run = records(order(), page(), order(), page())
-    history.writer.write(EVENTS, {0: run[:3]})
-    history.writer.write(EVENTS, {0: run[1:]})
-    history.writer.write(EVENTS, {0: run})
+    archive(history, EVENTS, {0: run[:3]})
+    archive(history, EVENTS, {0: run[1:]})
+    archive(history, EVENTS, {0: run})
     assert await rows(history, COUNTS) == [[4, 4]]
 
 
-async def test_killed_between_insert_and_commit_a_record_is_still_there_once(
-    history: History, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_killed_between_insert_and_note_a_record_is_still_there_once(history: History) -> None:
     """Tables that were written before the crash drop the offsets that they have."""
     run = records(order(), page(), order(), page("bob"), page())
-    history.writer.write(EVENTS, {0: run[:1]})
-
-    def killed(self: HistoryWriter, topic: str, upto: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patched:
-        patched.setattr(HistoryWriter, "_commit", killed)
-        with pytest.raises(KeyboardInterrupt):
-            history.writer.write(EVENTS, {0: run[:4]})
-    restarted = HistoryWriter(history.writer._client)
+    archive(history, EVENTS, {0: run[:1]})
+    history.writer.write(EVENTS, {0: run[:4]})
+    restarted = HistoryWriter(history._client)
     assert restarted.resume(EVENTS, 0) == 1
     restarted.write(EVENTS, {0: run[1:]})
-    assert await rows(history, COUNTS) == [[5, 5]]
+    restarted.write(EVENTS, {0: run[1:]})
+    assert history._client.query(COUNTS).result_rows == [(5, 5)]
+    assert await rows(history, "SELECT count() FROM events") == [[5]]
 
 
 async def test_an_error_of_the_engine_is_raised_and_the_same_write_then_works(
@@ -150,8 +156,8 @@ async def test_an_error_of_the_engine_is_raised_and_the_same_write_then_works(
     with monkeypatch.context() as patched:
         patched.setattr(client, "raw_insert", full)
         with pytest.raises(DatabaseError):
-            history.writer.write(EVENTS, {0: run})
-    assert history.writer.write(EVENTS, {0: run}) == []
+            archive(history, EVENTS, {0: run})
+    assert archive(history, EVENTS, {0: run}) == []
     assert await rows(history, COUNTS) == [[2, 2]]
 
 
@@ -175,7 +181,7 @@ async def test_a_bad_record_is_refused_alone(history: History, bad: str) -> None
     """The records around it arrive as they are, and the partition goes on behind it."""
     good = [page(f"c{number}") for number in range(8)]
     run = records(*good[:5], BAD[bad], *good[5:])
-    (refused,) = history.writer.write(EVENTS, {2: run})
+    (refused,) = archive(history, EVENTS, {2: run})
     assert (refused.partition, refused.offset) == (2, 5)
     assert refused.reason
     assert history.writer.resume(EVENTS, 2) == 9
@@ -193,7 +199,7 @@ async def test_arbitrary_bytes_never_disturb_their_neighbours(history: History, 
     first = history.writer.resume(EVENTS, 0)
     body = data.draw(st.binary(max_size=80))
     after = order("neighbour", f"o-{first}")
-    history.writer.write(EVENTS, {0: records(codec.encode(order())[:5] + body, after, first=first)})
+    archive(history, EVENTS, {0: records(codec.encode(order())[:5] + body, after, first=first)})
     assert await rows(history, f"SELECT customer_id FROM OrderPlaced WHERE offset = {first + 1}") == [
         ["neighbour"]
     ]
@@ -203,8 +209,8 @@ async def test_events_shows_a_repeated_event_once(history: History) -> None:
     """A client's retry lies twice on the log and once in the history: the first stays."""
     repeated = order()
     retry = order(event_id=repeated.event_id, occurred_at=NOON + 5, amount_minor=7)
-    history.writer.write(EVENTS, {0: records(repeated, retry)})
-    history.writer.write(EVENTS, {0: records(retry, order(), first=2)})
+    archive(history, EVENTS, {0: records(repeated, retry)})
+    archive(history, EVENTS, {0: records(retry, order(), first=2)})
     assert await rows(history, "SELECT count(), uniqExact(event_id) FROM events") == [[2, 2]]
     assert await rows(history, "SELECT sum(amount_minor), count() FROM OrderPlaced") == [[2000, 2]]
     assert await rows(history, f"SELECT offset FROM events WHERE event_id = '{repeated.event_id}'") == [[0]]
@@ -212,11 +218,11 @@ async def test_events_shows_a_repeated_event_once(history: History) -> None:
 
 async def test_events_leaves_out_what_the_engine_could_not_process(history: History) -> None:
     """A record with a failure counts in events and orders no more than in the projections."""
-    history.writer.write(EVENTS, {0: records(order(), order("zoe"))})
+    archive(history, EVENTS, {0: records(order(), order("zoe"))})
     failure = ProcessingFailed(
         topic=EVENTS, partition=0, offset=1, reason="wrong key", value=b"\xff\x00", **ids()
-    )  # type: ignore[arg-type]
-    history.writer.write(FAILED, {0: records(failure, failure)})
+    )
+    archive(history, FAILED, {0: records(failure, failure)})
     assert await rows(history, "SELECT customer_id FROM events") == [["ann"]]
     assert await rows(history, "SELECT customer_id FROM orders") == [["ann"]]
     assert await rows(
@@ -233,14 +239,14 @@ def changed(customer_id: str, before: str | None, to_stage: str, at: int) -> Lif
         "late": False,
     }
     told = {"customer_id": customer_id, "from_stage": before, "to_stage": to_stage, "reason": "said so"}
-    return LifecycleChanged(**(ids() | cause | told | {"occurred_at": at}))  # type: ignore[arg-type]
+    return LifecycleChanged(**(ids() | cause | told | {"occurred_at": at}))
 
 
 async def test_stages_is_what_was_announced_last(history: History) -> None:
     """The order of announcement decides, not the time: a late event's transition is the newest."""
     late = changed("ann", "dormant", "active", NOON)
     run = records(changed("ann", None, "new", NOON), changed("ann", "new", "dormant", NOON + 9), late, late)
-    history.writer.write(TRANSITIONS, {0: run, 1: records(changed("bob", None, "new", NOON))})
+    archive(history, TRANSITIONS, {0: run, 1: records(changed("bob", None, "new", NOON))})
     assert await rows(history, "SELECT customer_id, stage FROM stages ORDER BY 1") == [
         ["ann", "active"],
         ["bob", "new"],
@@ -252,17 +258,18 @@ async def test_stages_is_what_was_announced_last(history: History) -> None:
 async def test_orders_nets_refunds_and_cancellations(history: History) -> None:
     """An order's net is what was paid less refunds, and nothing once it is cancelled."""
     known = {"customer_id": "ann"}
-    history.writer.write(
+    archive(
+        history,
         EVENTS,
         {
             0: records(
                 order(order_id="a"),
                 order(order_id="b"),
                 order(order_id="c"),
-                OrderRefunded(order_id="b", amount_minor=300, currency="USD", **known, **ids()),  # type: ignore[arg-type]
-                OrderRefunded(order_id="b", amount_minor=100, currency="USD", **known, **ids()),  # type: ignore[arg-type]
-                OrderRefunded(order_id="c", amount_minor=100, currency="USD", **known, **ids()),  # type: ignore[arg-type]
-                OrderCancelled(order_id="c", **known, **ids()),  # type: ignore[arg-type]
+                OrderRefunded(order_id="b", amount_minor=300, currency="USD", **known, **ids()),
+                OrderRefunded(order_id="b", amount_minor=100, currency="USD", **known, **ids()),
+                OrderRefunded(order_id="c", amount_minor=100, currency="USD", **known, **ids()),
+                OrderCancelled(order_id="c", **known, **ids()),
             )
         },
     )
@@ -276,10 +283,10 @@ async def test_a_timeline_is_newest_first_page_by_page(history: History) -> None
     """Pages join up without a gap, ties in time included, and hold that customer's events only."""
     mine = [page(occurred_at=NOON + number // 2) for number in range(5)]
     lines = (OrderLine(sku="s", quantity=2, unit_price_minor=500),)
-    mine.append(order(occurred_at=NOON - 1, lines=lines, channel="web"))  # type: ignore[arg-type]
-    tick = ClockTicked(**ids())  # type: ignore[arg-type]
-    history.writer.write(EVENTS, {0: records(*mine, page("bob"), tick)})
-    history.writer.write(TRANSITIONS, {0: records(changed("ann", None, "new", NOON))})
+    mine.append(order(occurred_at=NOON - 1, lines=lines, channel="web"))
+    tick = ClockTicked(**ids())
+    archive(history, EVENTS, {0: records(*mine, page("bob"), tick)})
+    archive(history, TRANSITIONS, {0: records(changed("ann", None, "new", NOON))})
     whole = await history.timeline("ann", limit=10)
     assert whole.next_cursor is None
     newest_first = sorted(mine, key=lambda event: (event.occurred_at, mine.index(event)), reverse=True)
@@ -299,14 +306,15 @@ async def test_every_event_comes_back_in_its_json_form(history: History, data: s
     customer_id = str(uuid.uuid4())
     event = data.draw(customer_events(customer_id=customer_id))
     first = history.writer.resume(EVENTS, 0)
-    assert history.writer.write(EVENTS, {0: records(event, first=first)}) == []
+    assert archive(history, EVENTS, {0: records(event, first=first)}) == []
     assert (await history.timeline(customer_id)).items == [form.render(event)]
 
 
+@pytest.mark.usefixtures("opened")
 async def test_a_reopened_history_goes_on_where_it_was(engine: str) -> None:
     """Tables and migrations are made once; a second start finds them."""
     history = History.open(engine, "reopened")
-    history.writer.write(EVENTS, {0: records(order())})
+    archive(history, EVENTS, {0: records(order())})
     history.close()
     again = History.open(engine, "reopened")
     assert again.writer.resume(EVENTS, 0) == 1
@@ -318,12 +326,12 @@ async def test_a_reopened_history_goes_on_where_it_was(engine: str) -> None:
 PROGRAM = """
 import sys
 from history.store import History
-from tests.integration.test_history import EVENTS, order, page, records
+from tests.integration.test_history import EVENTS, archive, order, page, records
 history = History.open(sys.argv[1])
 print("open", flush=True)
 first = history.writer.resume(EVENTS, 0)
 while True:
-    history.writer.write(EVENTS, {0: records(*(make() for make in [order, page] * 20), first=first)})
+    archive(history, EVENTS, {0: records(*(make() for make in [order, page] * 20), first=first)})
     first += 40
     print(first, flush=True)
 """

@@ -15,7 +15,7 @@ from history.guard import FUNCTIONS, SYNTAX, QueryRefused
 from history.sql import MAX_ROWS, QueryStopped
 from history.store import History, Lane
 from tests.hostile import HOSTILE, OUTFILE
-from tests.integration.test_history import EVENTS, order, page, records
+from tests.integration.test_history import EVENTS, archive, order, page, records
 
 CANARY = "canary-7c1e"
 UNBOUNDED = "SELECT count() FROM (SELECT cityHash64(number) AS h FROM numbers(1000000000000) WHERE h % 2 = 0)"
@@ -29,7 +29,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def history(engine: str) -> Iterator[History]:
     history = History.open(engine)
-    history.writer.write(EVENTS, {0: records(order(), order("bob", "o-2", 250), page())})
+    archive(history, EVENTS, {0: records(order(), order("bob", "o-2", 250), page())})
     yield history
     history.close()
 
@@ -123,8 +123,7 @@ async def test_a_slow_analyst_stops_neither_the_loop_nor_the_archive_nor_a_timel
     """While a query runs, the event loop turns, records are archived and a timeline is read."""
     slow = asyncio.create_task(history.sql(UNBOUNDED))
     await asyncio.sleep(0.05)
-    first = history.writer.resume(EVENTS, 5)
-    await asyncio.to_thread(history.writer.write, EVENTS, {5: records(page("eve"), first=first)})
+    await asyncio.to_thread(archive, history, EVENTS, {5: records(page("eve"))})
     assert (await history.timeline("eve")).items
     assert not slow.done()
     with pytest.raises(QueryStopped, match="stopped after"):

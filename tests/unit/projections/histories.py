@@ -87,7 +87,7 @@ def fold(module: Any, events: list[Event]) -> Any:
 
 
 @st.composite
-def histories(draw: st.DrawFn, max_size: int = 90) -> list[Event]:
+def histories(draw: st.DrawFn, max_size: int = 70) -> list[Event]:
     """Dense histories: few ids, moments, currencies and keys, and more of each than the bounds keep."""
     random, size = Random(draw(st.integers(0, 2**32))), draw(st.integers(0, max_size))
     dense = draw(st.sampled_from([_commerce, _anything_kept]))

@@ -137,11 +137,12 @@ def test_rules_in_force_move_the_thresholds() -> None:
 
 
 def test_a_stage_whose_limit_is_no_greater_than_the_one_before_is_skipped() -> None:
-    """With at_risk and active ending on the same day, dormant follows active."""
-    parameters = Parameters(rules=Rules(active_days=90, at_risk_days=90))
+    """With at_risk ending before active does, dormant follows active."""
+    parameters = Parameters(rules=Rules(active_days=90, at_risk_days=60))
     now = view(TWO, day(0), parameters)
     assert now.next_change_at == day(91)
-    assert stage(TWO, day(91), parameters) == "dormant"
+    then = view(TWO, day(91), parameters)
+    assert (then.stage, then.entered_at) == ("dormant", day(91))
 
 
 def weekly(count: int, gap_days: float = 7) -> list[Any]:

@@ -202,13 +202,19 @@ class _Fold:
 
     def _pop_due(self, upto_ms: int) -> tuple[int, bytes] | None:
         """The next due moment of the partition, if it is not after `upto_ms`: stored, or of this run."""
-        stored, own = self._next_due, self._due[0] if self._due else None
-        if own is not None and (stored is None or own <= stored):
-            return heapq.heappop(self._due) if own[0] <= upto_ms else None
-        if stored is None or stored[0] > upto_ms:
-            return None
-        self._next_due = next(self._stored_due, None)
-        return stored
+        stored = self._next_due
+        if stored is not None and stored[0] <= upto_ms and (not self._due or stored <= self._due[0]):
+            self._take_stored_due(upto_ms)
+        return heapq.heappop(self._due) if self._due and self._due[0][0] <= upto_ms else None
+
+    def _take_stored_due(self, upto_ms: int) -> None:
+        """Bring the next stored due moments up to `upto_ms`, some at a time, together with their rows."""
+        keys = []
+        while (stored := self._next_due) is not None and stored[0] <= upto_ms and len(keys) < SLICE:
+            heapq.heappush(self._due, stored)
+            keys.append(stored[1])
+            self._next_due = next(self._stored_due, None)
+        self.load(keys)
 
     def _fold(self, record: Record, event: CustomerEvent, key: bytes, event_id: bytes) -> None:
         row = self._row(key)

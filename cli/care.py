@@ -41,12 +41,11 @@ def rebuild(data_dir: DataDir = DATA_DIR) -> None:
 
 
 async def _rebuild(data_dir: Path) -> None:
-    from cli.compose import running
+    from cli.compose import running, settings_of
     from streams.engine import forget_projections
-    from streams.settings import Settings
 
     with directory.held(data_dir):
-        records = await forget_projections(Settings(data_dir=data_dir))
+        records = await forget_projections(settings_of(data_dir))
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -13,26 +13,28 @@ from cli.errors import Refused
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from cli.compose import Source
+
 TIMEOUT_S = 60.0
 IN_PROCESS = "http://127.0.0.1"
 
 
 @asynccontextmanager
-async def connect(data_dir: Path, *, create: bool = False) -> AsyncIterator["Client"]:
-    """The engine of `data_dir`, caught up; raises Refused where there is none, unless `create`."""
+async def connect(data_dir: Path, *, load: "Source | None" = None) -> AsyncIterator["Client"]:
+    """The engine of `data_dir`, caught up; raises Refused where there is none, unless for a `load`."""
     server = directory.server(data_dir)
     if server is not None:
         async with httpx2.AsyncClient(base_url=server.address, timeout=TIMEOUT_S) as http:
             yield Client(http)
         return
-    if not create and directory.fixed(data_dir) is None:
+    if load is None and directory.fixed(data_dir) is None:
         raise Refused(
             f"There is no engine in {data_dir}: start one with headwater demo or headwater serve, "
             "or name its directory with --data-dir."
         )
     from cli.compose import running  # the engine and all it needs: only where no server has it already
 
-    async with running(data_dir) as parts, in_process(parts.api) as engine:
+    async with running(data_dir, load=load) as parts, in_process(parts.api) as engine:
         await parts.settled()
         yield engine
 

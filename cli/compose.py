@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastapi import FastAPI
+from pydantic import ValidationError
 
 from api.app import create_api
 from api.live import Live
@@ -20,12 +21,24 @@ from history.store import History
 from streams.archive import Archive
 from streams.clock import BadRules
 from streams.engine import Engine
-from streams.log import LogUnavailable
+from streams.loading import Load, LoadRefused
+from streams.log import Log, LogUnavailable
 from streams.rows import FoldVersionMismatch
 from streams.settings import Settings
-from streams.topics import CUSTOMERS, TRANSITIONS
+from streams.sqlite_log import SqliteLog
+from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
 
 POLL_S = 0.02
+CANNOT_START = (LogUnavailable, FoldVersionMismatch, BadRules, HistoryUnavailable, LoadRefused, ValueError)
+
+
+class Source(NamedTuple):
+    """What will be loaded; `shifted`: its dates are moved by the directory's day shift."""
+
+    name: str
+    digest: str  # SHA-256, hex
+    rows: int
+    shifted: bool = False
 
 
 class Parts(NamedTuple):
@@ -57,18 +70,22 @@ class Parts(NamedTuple):
 
 @asynccontextmanager
 async def running(
-    data_dir: Path, *, clock: Clock | None = None, shift_days: int | None = None
+    data_dir: Path, *, clock: Clock | None = None, shift_days: int | None = None, load: Source | None = None
 ) -> AsyncIterator[Parts]:
     """Hold the directory and run its engine; `clock` and `shift_days` hold at the first start only.
 
-    Raises Refused where it cannot start; what makes it fail later cancels the body and is raised.
+    A `load` that is to come is told to the log before the clock starts, which then waits for its end: what
+    the load tells of the past happens at its true moments. Raises Refused where the engine cannot start; what
+    makes it fail later cancels the body and is raised.
     """
     with directory.held(data_dir):
-        wanted = Settings(data_dir=data_dir)
+        wanted = settings_of(data_dir)
         fixed = directory.fix(data_dir, clock=clock or wanted.clock, shift_days=shift_days)
         settings = wanted.model_copy(update={"clock": fixed.clock})
         async with AsyncExitStack() as stack:
             try:
+                if load is not None:
+                    await _announce(load, settings, fixed.shift_days or 0)
                 engine = await stack.enter_async_context(Engine.open(settings))
                 history = await asyncio.to_thread(History.open, _history_url(settings))
                 stack.callback(history.close)
@@ -80,7 +97,7 @@ async def running(
                 live = Live(read_model, engine.log)
                 services = Services(settings, engine.log, engine, read_model, live, history)
                 api = create_api(services)
-            except (LogUnavailable, FoldVersionMismatch, BadRules, HistoryUnavailable, ValueError) as error:
+            except CANNOT_START as error:
                 raise Refused(str(error)) from error
             work = (read_model.run(), archive.run(), engine.calibrate_daily(read_model), _failure(engine))
             async with _background(*work):
@@ -113,6 +130,35 @@ async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
             task.remove_done_callback(failed)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def begin(log: Log, source: Source, settings: Settings, shift_days: int) -> Load:
+    """Begin or resume a load by the directory's clock and shift; raises LoadRefused."""
+    return await Load.begin(
+        log,
+        source.name,
+        digest=source.digest,
+        rows=source.rows,
+        shift_days=shift_days if source.shifted else 0,
+        ticks=settings.clock == "events",
+    )
+
+
+async def _announce(source: Source, settings: Settings, shift_days: int) -> None:
+    log = await SqliteLog.open(settings.log_path, topic_specs(settings.partitions))
+    try:
+        await (await begin(log, source, settings, shift_days)).announce()
+    finally:
+        await log.close()
+
+
+def settings_of(data_dir: Path) -> Settings:
+    """The HEADWATER_* variables; raises Refused for one that cannot be used."""
+    try:
+        return Settings(data_dir=data_dir)
+    except ValidationError as error:
+        faults = [f"HEADWATER_{'.'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in error.errors()]
+        raise Refused(f"{'; '.join(faults)}: correct the variable or unset it.") from error
 
 
 def _history_url(settings: Settings) -> str:

@@ -100,7 +100,9 @@ def _check(file: Path, progress: Progress) -> jsonl.Checked:
 
 async def _load(data_dir: Path, file: Path, name: str, checked: jsonl.Checked, progress: Progress) -> int:
     """Append what is not on the log yet; the number of events appended."""
-    async with connect(data_dir, create=True) as engine:
+    from cli.compose import Source  # the whole engine: not for headwater --help
+
+    async with connect(data_dir, load=Source(name, checked.digest, checked.rows)) as engine:
         before = await _begin(engine, name, checked)
         row = before
         task = progress.add_task("Loading (events)", total=checked.rows, completed=row)

@@ -6,7 +6,7 @@ import sys
 import structlog
 
 
-def configure() -> None:
+def configure(level: int) -> None:
     """Readable lines on a terminal, logfmt elsewhere; from libraries only what is an error."""
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     renderer: structlog.typing.Processor
@@ -21,7 +21,7 @@ def configure() -> None:
             structlog.processors.format_exc_info,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )

@@ -1,5 +1,6 @@
 """Which commands are there? `headwater --help` lists them."""
 
+import logging
 import sys
 from typing import Any
 
@@ -37,9 +38,12 @@ app.command()(care.doctor)
 app.command()(care.rebuild)
 
 
+LONG_RUNNING = {"demo", "serve"}  # these tell what becomes of them
+
+
 @app.callback()
-def _configure() -> None:
-    logs.configure()
+def _configure(context: typer.Context) -> None:
+    logs.configure(logging.INFO if context.invoked_subcommand in LONG_RUNNING else logging.WARNING)
 
 
 if __name__ == "__main__":

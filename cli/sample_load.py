@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import structlog
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from cli import directory, sample
 from cli.client import in_process
-from cli.compose import Parts, running
+from cli.compose import Parts, Source, begin, running, settings_of
+from cli.options import DATA_DIR
 from cli.serving import bind, serving
-from streams.loading import BATCH_ROWS, Load
-from streams.settings import Settings
+from streams.loading import BATCH_ROWS
+
+logger = structlog.get_logger(__name__)
 
 SHOW_EVERY_S = 0.1
 QUERY = (
@@ -26,37 +29,37 @@ QUERY = (
 
 
 async def load_only(data_dir: Path, clock: directory.Clock, shift_days: int, *, as_json: bool) -> None:
-    async with running(data_dir, clock=clock, shift_days=shift_days) as parts:
-        await _load(parts)
+    cdnow = sample.read()
+    async with running(data_dir, clock=clock, shift_days=shift_days, load=_source(cdnow)) as parts:
+        await _load(parts, cdnow)
         if as_json:
             async with in_process(parts.api) as engine:
                 print(msgspec.json.encode(await engine.get("/summary")).decode())
 
 
 async def load_and_serve(data_dir: Path, clock: directory.Clock, shift_days: int, port: int) -> None:
-    with bind(Settings().host, port) as listening:
+    cdnow = sample.read()
+    with bind(settings_of(data_dir).host, port) as listening:
         async with (
-            running(data_dir, clock=clock, shift_days=shift_days) as parts,
+            running(data_dir, clock=clock, shift_days=shift_days, load=_source(cdnow)) as parts,
             serving(parts, listening) as address,
         ):
-            await _load(parts)
+            await _load(parts, cdnow)
             await _invite(parts, address)
             await asyncio.Event().wait()
 
 
-async def _load(parts: Parts) -> None:
+def _source(cdnow: sample.Sample) -> Source:
+    return Source(sample.NAME, cdnow.digest, len(cdnow.rows), shifted=True)
+
+
+async def _load(parts: Parts, cdnow: sample.Sample) -> None:
     """Append what is missing of the sample; return when all of it shows in every answer."""
-    cdnow = await asyncio.to_thread(sample.read)
     fixed = directory.fixed(parts.data_dir)
     shift_days = (fixed.shift_days if fixed else None) or 0
-    load = await Load.begin(
-        parts.engine.log,
-        sample.NAME,
-        digest=cdnow.digest,
-        rows=len(cdnow.rows),
-        shift_days=shift_days,
-        ticks=parts.services.settings.clock == "events",
-    )
+    settings = parts.services.settings
+    load = await begin(parts.engine.log, _source(cdnow), settings, shift_days)
+    logger.info("load_started", source=sample.NAME, row=load.progress.row, rows=load.progress.rows)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -73,6 +76,8 @@ async def _load(parts: Parts) -> None:
                 rows = cdnow.rows[row : row + BATCH_ROWS]
                 events = list(sample.orders(rows, shift_days=shift_days, received_at=received_at))
                 await load.append(events, first_row=row)
+            if settings.clock == "wall":
+                await parts.engine.clock.tick()
             await parts.settled()
             if any(parameters.boundaries is None for parameters in parts.engine.parameters()):
                 await parts.engine.calibrate(parts.read_model)
@@ -80,6 +85,7 @@ async def _load(parts: Parts) -> None:
         finally:
             shown.cancel()
         progress.update(TaskID(0), completed=len(cdnow.rows))
+    logger.info("load_finished", source=sample.NAME, rows=load.progress.row)
 
 
 async def _show(parts: Parts, progress: Progress, task: TaskID) -> None:
@@ -101,7 +107,8 @@ async def _invite(parts: Parts, address: str) -> None:
         "amount": "25.00",
         "currency": sample.CURRENCY,
     }
-    headwater = shlex.join([sys.argv[0], "sql", "--data-dir", str(parts.data_dir), QUERY])
+    elsewhere = [] if parts.data_dir == DATA_DIR else ["--data-dir", str(parts.data_dir)]
+    query = shlex.join([sys.argv[0], "sql", *elsewhere, QUERY])
     print(
         f"""
 Headwater is at {address}
@@ -112,7 +119,7 @@ Three things to try, each in another terminal of this folder:
    curl {address}/customers/{customer_id}
 
 2. SQL over the whole history
-   {headwater}
+   {query}
 
 3. Open {address}/ui/customers/{customer_id} and watch an order bring that customer back
    curl -H 'content-type: application/json' {address}/events -d '{msgspec.json.encode(order).decode()}'

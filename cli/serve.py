@@ -13,10 +13,9 @@ def serve(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
 
 
 async def _serve(data_dir: Path, port: int) -> None:
-    from cli.compose import running  # the whole engine: not for headwater --help
+    from cli.compose import running, settings_of  # the whole engine: not for headwater --help
     from cli.serving import bind, serving
-    from streams.settings import Settings
 
-    with bind(Settings().host, port) as listening:
+    with bind(settings_of(data_dir).host, port) as listening:
         async with running(data_dir) as parts, serving(parts, listening):
             await asyncio.Event().wait()

@@ -79,6 +79,11 @@ class Load:
             )
         return cls(log, producer, name, progress, ticks=ticks)
 
+    async def announce(self) -> None:
+        """Put the load on the log before its first row, so that the holder of the clock waits for it."""
+        if not self.progress.row:
+            await self._producer.transact([self._record(self.progress)])
+
     async def append(self, events: Sequence[Event], *, first_row: int) -> None:
         """Append the next rows, one event each, and the progress, or nothing.
 
@@ -105,9 +110,12 @@ class Load:
         progress = msgspec.structs.replace(
             before, row=row, ticked_at=ticked_at, latest_at=latest_at, done=done
         )
-        batch.append(Append(LOADS, 0, self.name.encode(), msgspec.json.encode(progress)))
+        batch.append(self._record(progress))
         await self._producer.transact(batch)
         self.progress = progress
+
+    def _record(self, progress: Progress) -> Append:
+        return Append(LOADS, 0, self.name.encode(), msgspec.json.encode(progress))
 
     def _tick(self, at: int, received_at: int) -> Iterator[Append]:
         for partition in range(self._partitions):

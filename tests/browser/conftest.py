@@ -13,17 +13,23 @@ from tests.browser.harness import REMEDY, SHOWN_WITHIN_MS, Server, Watch, find_c
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """One browser a module; stopped with it, as playwright's loop would be in the way of asyncio tests."""
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """Where the browser is; without one, tests skip, or fail where a browser is required."""
     path = find_chromium()
     if path is None and os.environ.get("HEADWATER_REQUIRE_BROWSER") == "1":
         pytest.fail(REMEDY)
     if path is None:
         pytest.skip(REMEDY)
+    return path
+
+
+@pytest.fixture(scope="module")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    """One browser a module; stopped with it, as playwright's loop would be in the way of asyncio tests."""
     with sync_playwright() as playwright:
         # Without a sandbox, as containers run as root; every page is this engine's own.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
         yield browser
         browser.close()
 
@@ -38,15 +44,15 @@ def running(data_dir: Path) -> Iterator[Server]:
         server.stop()
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[Server]:
-    """An engine for a module's tests; each uses customers of its own."""
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Server]:
+    """One engine for most tests, each of which uses customers of its own."""
     with running(tmp_path_factory.mktemp("engine") / "data") as server:
         yield server
 
 
 @pytest.fixture
-def fresh_server(tmp_path: Path, chromium: Browser) -> Iterator[Server]:
+def fresh_server(tmp_path: Path, chromium_path: str) -> Iterator[Server]:
     """An engine with an empty log, for one test."""
     with running(tmp_path / "data") as server:
         yield server

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx2
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, expect
 
-ROOT = Path(__file__).parents[2]
+from tests.headwater import ROOT, environment
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = (
     "no Chromium found: install one (on Debian: apt install chromium) or set HEADWATER_CHROMIUM to its path"
@@ -50,7 +51,7 @@ class Server:
         command = [sys.executable, "-m", "cli.main", "serve"]
         command += ["--data-dir", str(self._data_dir), "--port", str(self._port)]
         with self._output.open("ab") as output:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output)
+            process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=output, stderr=output)
         self._process = process
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._is_ready():

@@ -11,7 +11,7 @@ from tests.browser.harness import Server, Watch
 def wait_for_customer(server: Server, page: Page, customer_id: str) -> None:
     """Until the dashboard shows the customer's transition, so that a search can find it."""
     page.goto(server.address)
-    expect(page.locator("a.who", has_text=re.compile(f"^{customer_id}$"))).to_be_visible()
+    expect(page.locator("a.who", has_text=re.compile(f"^{customer_id}$")).first).to_be_visible()
 
 
 def test_search_leads_to_the_customer_page(server: Server, page: Page) -> None:

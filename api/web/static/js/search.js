@@ -2,19 +2,27 @@
 
 import { customerPage, get } from "./api.js";
 import { byId, h } from "./dom.js";
+import { decimal, number } from "./format.js";
 import { stagePill } from "./stages.js";
 
 const PAUSE_MS = 120;
 const SHOWN = 8;
 
+/** What tells a customer apart: traits, or without any what they bought; of an id that is only a guess, that it is. */
+function known({ profile, orders, isGuess }) {
+  if (isGuess) return "if there is one of exactly this id";
+  const traits = Object.values(profile.traits);
+  if (traits.length) return traits.slice(0, 3).join(" · ");
+  return `${number(orders.count)} ${orders.count === 1 ? "order" : "orders"} · ${decimal(orders.net)} ${orders.currency}`;
+}
+
 function option(customer, index) {
-  const traits = Object.values(customer.profile?.traits ?? {});
   return h(
     "li",
     { role: "option", id: `found-${index}`, "aria-selected": "false" },
     h("a", { href: customerPage(customer.customer_id), tabindex: "-1" },
       h("b", {}, customer.customer_id),
-      h("span", { class: "traits" }, customer.isGuess ? "if there is one of exactly this id" : traits.slice(0, 3).join(" · ")),
+      h("span", { class: "traits" }, known(customer)),
       customer.lifecycle ? stagePill(customer.lifecycle.stage) : null),
   );
 }

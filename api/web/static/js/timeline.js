@@ -23,8 +23,8 @@ function gist(event) {
     const text = typeof value === "object" ? Object.values(value).join(", ") : String(value);
     return h("span", {}, h("i", {}, words(name).toLowerCase()), " ", text);
   });
-  const lines = event.lines?.length ? h("span", {}, h("i", {}, "lines"), ` ${event.lines.length}`) : null;
-  return [lines, ...said];
+  const lines = event.lines?.length;
+  return [...said, lines ? h("span", {}, `${lines} ${lines === 1 ? "line" : "lines"}`) : null];
 }
 
 function row(event) {

@@ -14,9 +14,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from api import answers
 from api.problems import Problem
 from api.read_model import ReadModel
-from api.store import Change
-from schemas.codec import decode
-from schemas.events import LifecycleChanged
+from api.store import Change, transition_of
 from streams.log import Log
 from streams.topics import TRANSITIONS
 
@@ -103,8 +101,8 @@ class Live:
                 chunk = b""
                 for record in records:
                     resume[partition] = record.offset + 1
-                    event = None if record.value is None else decode(record.value)
-                    if isinstance(event, LifecycleChanged):
+                    event = transition_of(record)
+                    if event is not None:
                         chunk += _event("transition", answers.transition(event), _text(resume))
                 if not records:
                     resume[partition] = end

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import structlog
 
 from api.columns import NAMES, Columns, basis_of, derive, search_text
 from api.store_file import open_store
 from api.totals import Totals
 from projections.customer import FOLD_VERSION
 from projections.parameters import Parameters
-from schemas.codec import decode
+from schemas.codec import Undecodable, decode
 from schemas.events import LifecycleChanged
 from streams.log import Record, TopicPartition
 from streams.rows import (
@@ -26,6 +27,8 @@ from streams.rows import (
     new_partition,
 )
 from streams.topics import CUSTOMERS, TRANSITIONS
+
+logger = structlog.get_logger(__name__)
 
 REDERIVE_ROWS = 500
 
@@ -220,10 +223,8 @@ class _Write:
     def transitions(self, partition: int, records: Sequence[Record]) -> None:
         rows = []
         for record in records:
-            if record.value is None:
-                continue
-            event = decode(record.value)
-            if isinstance(event, LifecycleChanged):  # other changes share the topic
+            event = transition_of(record)
+            if event is not None:
                 self._arrived.append(Arrived(partition, record.offset, event))
                 place = (event.occurred_at, partition, record.offset)
                 rows.append((*place, event.customer_id, event.from_stage, event.to_stage, record.value))
@@ -272,6 +273,16 @@ class _Write:
         self._store._stale = self._stale
         self._store.next_offsets = self.next_offsets
         return Change(frozenset(self._changed), self._arrived)
+
+
+def transition_of(record: Record) -> LifecycleChanged | None:
+    """The lifecycle transition that a record is; other changes share the topic."""
+    try:
+        event = None if record.value is None else decode(record.value)
+    except Undecodable as error:
+        logger.warning("transition_undecodable", offset=record.offset, reason=str(error))
+        return None
+    return event if isinstance(event, LifecycleChanged) else None
 
 
 def _current(data: bytes) -> CustomerRow | None:

@@ -292,7 +292,7 @@ async def test_transitions_are_listed_newest_first(tmp_path: Path, log: SqliteLo
         moved("b", "new", 3),
     ]
     await log.append([Append(TRANSITIONS, n % 2, b"k", encode(event)) for n, event in enumerate(given)])
-    await log.append([Append(TRANSITIONS, 0, b"k", None)])
+    await log.append([Append(TRANSITIONS, 0, b"k", value) for value in (None, b"no event", encode(order(1)))])
 
     async def listed(model: ReadModel, **query: object) -> Sequence[tuple[str, str, int]]:
         found: list[tuple[str, str, int]] = []

@@ -209,7 +209,7 @@ class _Fold:
 
     def _take_stored_due(self, upto_ms: int) -> None:
         """Bring the next stored due moments up to `upto_ms`, some at a time, together with their rows."""
-        keys = []
+        keys: list[bytes] = []
         while (stored := self._next_due) is not None and stored[0] <= upto_ms and len(keys) < SLICE:
             heapq.heappush(self._due, stored)
             keys.append(stored[1])

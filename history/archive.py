@@ -18,6 +18,7 @@ CONTAINER_RECORDS = 50_000
 # ClickHouse's errors that say that the bytes are at fault, not the server
 FAULTY_BYTES = frozenset({6, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 395, 1001})
 UPTO = "SELECT max(upto) FROM archived WHERE topic = {topic:String} AND partition = {partition:Int32}"
+NOTE = "INSERT INTO archived (topic, partition, upto) VALUES "  # client.insert would import pandas
 PRESENT = (
     "SELECT offset FROM {table:Identifier} "
     "WHERE topic = {topic:String} AND partition = {partition:Int32} AND offset >= {upto:Int64}"
@@ -90,10 +91,10 @@ class HistoryWriter:
     def note(self, topic: str, upto: Mapping[int, int]) -> None:
         """Remember the next offset to archive (partition -> offset), once write's refusals are dealt with."""
         reached = {p: offset for p, offset in upto.items() if offset > self.resume(topic, p)}
-        rows = [(topic, partition, offset) for partition, offset in reached.items()]
-        if rows:
+        if reached:
             try:
-                self._client.insert("archived", rows, column_names=["topic", "partition", "upto"])
+                rows = ", ".join(f"({{topic:String}}, {p}, {offset})" for p, offset in reached.items())
+                self._client.command(NOTE + rows, parameters={"topic": topic})
             except BaseException:
                 self._forget()
                 raise

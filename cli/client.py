@@ -79,7 +79,6 @@ def _answer(response: httpx2.Response) -> Any:
     if response.is_success:
         return response.json()
     problem = response.json()
-    faults = [
-        f"  {fault['index']}: {fault['field']}: {fault['detail']}" for fault in problem.get("errors", ())
-    ]
-    raise Refused("\n".join([problem["detail"], *faults]))
+    faults = problem.get("errors", ())
+    listed = [f"  {fault['index']}: {fault['field']}: {fault['detail']}" for fault in faults]
+    raise Refused("\n".join([problem["detail"], *(listed if len(listed) > 1 else ())]))

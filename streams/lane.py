@@ -71,7 +71,7 @@ class Lane:
             batch = outputs + [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]
             batch.append(Append(CUSTOMERS, run.partition, PARTITION_KEY, partition_bytes))
             positions = await self._producers[run.partition].transact(batch)
-            self._table.write(run.partition, encoded, due, partition_bytes, positions[-1].offset + 1)
+            self._table.write(run.partition, encoded, due, partition_bytes, positions[-1].offset + 1, rows)
             self._partitions[run.partition] = partition_row
 
     async def _recover(self, partition: int) -> None:

@@ -28,6 +28,8 @@ from streams.rows import PARTITION_KEY, CustomerRow, PartitionRow, decode_partit
 
 BLOCK_CACHE_BYTES = 128 << 20
 MEMTABLE_BYTES = 32 << 20
+HOT_ROWS = 65_536  # about 1 KiB each
+EMPTY: Mapping[bytes, CustomerRow] = {}
 
 
 class DueChange(NamedTuple):
@@ -72,13 +74,20 @@ class CustomerTable:
         path.mkdir(parents=True, exist_ok=True)
         self._db = Rdict(str(path), _options(), access_type=AccessType.read_write())
         self._write_options = WriteOptions()
+        self._hot: dict[tuple[int, bytes], CustomerRow] = {}  # latest used last
 
     def close(self) -> None:
         self._db.close()
 
     def rows(self, partition: int, customers: Sequence[bytes]) -> list[CustomerRow | None]:
         """The rows of `customers`, in their order; None for a customer without one."""
-        return [None if data is None else decode_row(data) for data in self.values(partition, customers)]
+        hot = self._hot
+        rows = [hot.get((partition, customer)) for customer in customers]
+        missing = [place for place, row in enumerate(rows) if row is None]
+        stored = self.values(partition, [customers[place] for place in missing])
+        for place, data in zip(missing, stored, strict=True):
+            rows[place] = None if data is None else decode_row(data)
+        return rows
 
     def values(self, partition: int, customers: Sequence[bytes]) -> list[bytes | None]:
         """The encoded rows of `customers`, in their order."""
@@ -118,8 +127,12 @@ class CustomerTable:
         due: Iterable[DueChange],
         partition_row: bytes,
         changelog_offset: int,
+        decoded: Mapping[bytes, CustomerRow] = EMPTY,
     ) -> None:
-        """Write a run's rows (None deletes), due index, partition row and changelog offset: all or none."""
+        """Write a run's rows (None deletes), due index, partition row and changelog offset: all or none.
+
+        `decoded` are the same rows, kept at hand for the next run: the 65,536 written last.
+        """
         batch = WriteBatch(raw_mode=True)
         prefix = struct.pack(">H", partition) + b"r"
         for customer, data in rows.items():
@@ -134,6 +147,17 @@ class CustomerTable:
                 batch.put(_due_key(partition, after, customer), b"")
         batch.put(_partition_key(partition), struct.pack(">Q", changelog_offset) + partition_row)
         self._db.write(batch, self._write_options)
+        self._keep_hot(partition, rows, decoded)
+
+    def _keep_hot(
+        self, partition: int, written: Mapping[bytes, object], decoded: Mapping[bytes, CustomerRow]
+    ) -> None:
+        hot = self._hot
+        for customer in written:
+            hot.pop((partition, customer), None)
+        hot.update({(partition, customer): row for customer, row in decoded.items()})
+        for key in list(islice(hot, max(0, len(hot) - HOT_ROWS))):
+            del hot[key]
 
     def recover(self, partition: int, records: Sequence[Record]) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.
@@ -158,4 +182,5 @@ class CustomerTable:
 
     def wipe(self, partition: int) -> None:
         """Forget a partition, so that it is recovered from the changelog's start."""
+        self._hot = {key: row for key, row in self._hot.items() if key[0] != partition}
         self._db.delete_range(struct.pack(">H", partition), struct.pack(">H", partition + 1))

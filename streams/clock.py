@@ -139,7 +139,9 @@ async def keep_time(clock: Clock, log: Log, every_s: float) -> None:
     while True:
         unfinished = sorted(name for name, progress in (await loads(log)).items() if not progress.done)
         if unfinished and unfinished[0] != waiting:
-            logger.warning("clock_waits", load=unfinished[0], remedy="run the same load again to finish it")
+            logger.info(
+                "clock_waits", load=unfinished[0], until="the load is done: run it again if it stopped"
+            )
         waiting = unfinished[0] if unfinished else ""
         if not waiting:
             try:

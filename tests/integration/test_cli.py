@@ -1,0 +1,227 @@
+"""Do the commands work as a user types them, with a server and without?"""
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.harness import Server
+from tests.headwater import ROOT, environment, headwater, start
+
+STOPPED_WITHIN_S = 30
+ORDER = {"type": "OrderPlaced", "amount": "12.50", "currency": "USD"}
+
+
+def written(path: Path, orders: int) -> Path:
+    lines = [ORDER | {"customer_id": f"c{n % 7}", "order_id": str(n)} for n in range(orders)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A directory that a server holds, with 1,200 orders of 7 customers."""
+    folder = tmp_path_factory.mktemp("served")
+    server = Server(folder / "data")
+    try:
+        server.start()
+        headwater("events", "load", written(folder / "mine.jsonl", 1_200), "--data-dir", folder / "data")
+        yield folder / "data"
+    finally:
+        server.stop()
+
+
+def test_help_lists_the_commands() -> None:
+    """What there is to do is told without an engine."""
+    out, _ = headwater("--help")
+    for command in ("demo", "serve", "sql", "customer", "events", "rfm", "doctor", "rebuild"):
+        assert command in out
+
+
+@pytest.mark.parametrize("command", ["sql", "customer", "doctor", "rebuild", "events", "rfm"])
+def test_a_directory_without_an_engine_is_refused(tmp_path: Path, command: str) -> None:
+    """A mistyped directory is not silently created."""
+    words = {
+        "sql": ["sql", "select 1"],
+        "customer": ["customer", "c"],
+        "events": ["events", "tail"],
+        "rfm": ["rfm", "calibrate"],
+    }
+    _, err = headwater(*words.get(command, [command]), "--data-dir", tmp_path / "none", expect=2)
+    assert "There is no engine in" in err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_loaded_file_shows_in_a_customer(served: Path) -> None:
+    """The command prints what the API answers."""
+    customer = json.loads(headwater("customer", "c3", "--data-dir", served)[0])
+    assert customer["orders"]["count"] == len(range(3, 1_200, 7))
+    assert customer["lifecycle"]["stage"] == "active"
+
+
+def test_an_unknown_customer_is_refused_in_one_sentence(served: Path) -> None:
+    """No traceback, and exit 2."""
+    _, err = headwater("customer", "nobody", "--data-dir", served, expect=2)
+    assert err.startswith("headwater: No event names the customer 'nobody'")
+    assert "Traceback" not in err
+
+
+def test_sql_prints_csv(served: Path) -> None:
+    """For a pipe; what is archived within a second or two is waited for by asking again."""
+    query = "select count() as orders, sum(amount_minor) as paid from OrderPlaced"
+    answer = f"orders,paid\n1200,{1_200 * 12_50}\n"
+    for _ in range(30):
+        out, _ = headwater("sql", query, "--format", "csv", "--data-dir", served)
+        if out == answer:
+            break
+    assert out == answer
+
+
+def test_sql_that_writes_is_refused(served: Path) -> None:
+    """The refusal is the API's sentence."""
+    _, err = headwater("sql", "drop table OrderPlaced", "--data-dir", served, expect=2)
+    assert err.startswith("headwater: ")
+
+
+def test_tail_prints_the_newest_events_one_a_line(served: Path) -> None:
+    """As JSON objects that say where they lie."""
+    out, _ = headwater("events", "tail", "-n", "3", "--data-dir", served)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert len(lines) == 3
+    assert all({"type", "event_id", "partition", "offset"} <= line.keys() for line in lines)
+
+
+def test_tail_follows_until_it_is_stopped(served: Path, tmp_path: Path) -> None:
+    """An event that comes later is printed; SIGINT ends it with exit 0."""
+    process = start("events", "tail", "-n", "0", "--follow", "--data-dir", served)
+    try:
+        assert process.stdout is not None
+        for attempt in range(3):  # the first may come before the tail is there
+            line = {"type": "CustomEvent", "customer_id": "tailed", "name": f"n{attempt}"}
+            (tmp_path / f"{attempt}.jsonl").write_text(json.dumps(line))
+            headwater("events", "load", tmp_path / f"{attempt}.jsonl", "--data-dir", served)
+        shown = next(line for line in process.stdout if "tailed" in line)
+        assert json.loads(shown)["customer_id"] == "tailed"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=STOPPED_WITHIN_S)
+        assert process.returncode == 0
+    finally:
+        process.kill()
+
+
+def test_a_second_load_appends_nothing(served: Path) -> None:
+    """The log knows how far a file is loaded."""
+    _, err = headwater("events", "load", served.parent / "mine.jsonl", "--data-dir", served)
+    assert "0 events loaded, 1200 were loaded before." in err
+
+
+def test_a_changed_file_is_refused_with_the_remedy(served: Path, tmp_path: Path) -> None:
+    """Its rows would not continue those on the log; under another name it is another load."""
+    changed = written(tmp_path / "mine.jsonl", 1_201)
+    _, err = headwater("events", "load", changed, "--data-dir", served, expect=2)
+    assert "--name" in err
+
+
+def test_a_file_with_a_fault_loads_nothing(served: Path, tmp_path: Path) -> None:
+    """Each fault with its line; the valid lines are not appended either."""
+    path = tmp_path / "bad.jsonl"
+    path.write_text(json.dumps(ORDER | {"customer_id": "unseen", "order_id": "1"}) + '\n\n{"type": "Foo"}\n')
+    _, err = headwater("events", "load", path, "--data-dir", served, expect=2)
+    assert "line 3: type:" in err
+    headwater("customer", "unseen", "--data-dir", served, expect=2)
+
+
+def test_a_dry_run_appends_nothing(served: Path, tmp_path: Path) -> None:
+    """It needs no engine at all."""
+    path = written(tmp_path / "dry.jsonl", 3)
+    _, err = headwater("events", "load", path, "--dry-run", "--data-dir", tmp_path / "none")
+    assert "3 events, all valid; nothing was appended." in err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_held_directory_is_refused_to_a_second_engine(served: Path) -> None:
+    """serve, demo and rebuild need the directory for themselves: exit 2, naming the holder."""
+    for command in (["serve", "--port", "0"], ["rebuild"]):
+        _, err = headwater(*command, "--data-dir", served, expect=2)
+        assert re.search(r"in use by process \d+: stop it", err)
+
+
+def test_a_port_in_use_is_refused_with_the_remedy(served: Path, tmp_path: Path) -> None:
+    """Before anything is created."""
+    port = json.loads((served / "server.json").read_bytes())["address"].rpartition(":")[2]
+    _, err = headwater("serve", "--port", port, "--data-dir", tmp_path / "data", expect=2)
+    assert "choose another with --port" in err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_setting_that_cannot_be_used_is_refused_by_name(tmp_path: Path) -> None:
+    """The variable, not a traceback."""
+    _, err = headwater("serve", "--data-dir", tmp_path / "d", expect=2, HEADWATER_PARTITIONS="many")
+    assert err.startswith("headwater: HEADWATER_PARTITIONS: ")
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_stops_in_order_and_commands_then_open_the_directory(
+    tmp_path: Path, stop: signal.Signals
+) -> None:
+    """Exit 0; what was loaded through the server is there without it, all parts agree, and it rebuilds."""
+    data_dir = tmp_path / "data"
+    process = start("serve", "--port", "0", "--data-dir", data_dir)
+    try:
+        assert process.stderr is not None
+        next(line for line in process.stderr if "event=serving" in line)
+        headwater("events", "load", written(tmp_path / "mine.jsonl", 30), "--data-dir", data_dir)
+        process.send_signal(stop)
+        _, err = process.communicate(timeout=STOPPED_WITHIN_S)
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
+    finally:
+        process.kill()
+    assert not (data_dir / "server.json").exists()
+    assert "BAD" not in headwater("doctor", "--data-dir", data_dir)[0]
+    headwater("rebuild", "--data-dir", data_dir)
+    assert json.loads(headwater("customer", "c3", "--data-dir", data_dir)[0])["orders"]["count"] == 4
+    assert json.loads(headwater("rfm", "calibrate", "--data-dir", data_dir)[0])["f"]
+    assert "BAD" not in headwater("doctor", "--data-dir", data_dir)[0]
+
+
+def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:
+    """A history that lost its rows is named, with the remedy, and exit 1; following the remedy heals it."""
+    data_dir = tmp_path / "data"
+    headwater("events", "load", written(tmp_path / "mine.jsonl", 30), "--data-dir", data_dir)
+    headwater("doctor", "--data-dir", data_dir)
+    lose = f"connect('chdb://{data_dir / 'history'}', {{}}).command('TRUNCATE TABLE headwater.OrderPlaced')"
+    subprocess.run(
+        [sys.executable, "-c", f"from history.client import connect; {lose}"], cwd=ROOT, check=True
+    )
+    out, _ = headwater("doctor", "--data-dir", data_dir, expect=1)
+    assert re.search(r"BAD +history has every event", out)
+    assert "delete the folder history" in out
+    shutil.rmtree(data_dir / "history")
+    assert "BAD" not in headwater("doctor", "--data-dir", data_dir)[0]
+
+
+def test_json_needs_the_end_of_the_load(tmp_path: Path) -> None:
+    """An option that would do nothing is refused."""
+    _, err = headwater("demo", "--json", "--data-dir", tmp_path / "data", expect=2)
+    assert "add --until-loaded" in err
+
+
+def test_make_help_lists_the_targets() -> None:
+    """The one way to run things."""
+    make = subprocess.run(
+        ["make", "help"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for target in ("setup", "demo", "serve", "test", "lint", "bench", "clean-data"):
+        assert re.search(rf"^  {target} ", make.stdout, re.MULTILINE)

@@ -26,17 +26,9 @@ LOAD = ("demo", "--original-dates", "--until-loaded", "--json", "--data-dir")
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """The sample on its own dates: its directory, and what the command printed."""
-    data_dir = tmp_path_factory.mktemp("cdnow") / "data"
-    out, _ = headwater(*LOAD, data_dir)
-    return data_dir, json.loads(out)
-
-
-@pytest.fixture(scope="module")
-def api(loaded: tuple[Path, dict[str, Any]]) -> Iterator[httpx2.Client]:
+def api(cdnow_loaded: tuple[Path, str]) -> Iterator[httpx2.Client]:
     """The API over the loaded sample, served by a later process."""
-    server = Server(loaded[0])
+    server = Server(cdnow_loaded[0])
     try:
         server.start()
         with httpx2.Client(base_url=server.address, timeout=60) as client:
@@ -70,11 +62,12 @@ def test_the_file_says_what_is_published(cdnow: Expected) -> None:
 
 
 def test_the_command_prints_the_summary_and_nothing_else(
-    loaded: tuple[Path, dict[str, Any]], cdnow: Expected
+    cdnow_loaded: tuple[Path, str], cdnow: Expected
 ) -> None:
     """Standard output is one JSON object, with the file's numbers."""
-    assert_summary(loaded[1], cdnow)
-    assert loaded[1]["as_of"] == "1998-06-30T00:00:00Z"
+    summary = json.loads(cdnow_loaded[1])
+    assert_summary(summary, cdnow)
+    assert summary["as_of"] == "1998-06-30T00:00:00Z"
 
 
 def test_the_summary_says_what_the_file_says(api: httpx2.Client, cdnow: Expected) -> None:
@@ -156,13 +149,11 @@ def test_the_boundaries_in_force_are_the_percentiles(api: httpx2.Client, cdnow: 
     assert {score: boundaries[score] for score in "rfm"} == cdnow.boundaries
 
 
-async def test_a_second_load_appends_nothing(tmp_path: Path, cdnow: Expected) -> None:
+async def test_a_second_load_appends_nothing(cdnow_copy: Path, cdnow: Expected) -> None:
     """Running the same command again finds the load done and leaves the log as it was."""
-    data_dir = tmp_path / "data"
-    headwater(*LOAD, data_dir)
-    before = await ends(data_dir)
-    out, _ = headwater(*LOAD, data_dir)
-    assert await ends(data_dir) == before
+    before = await ends(cdnow_copy)
+    out, _ = headwater(*LOAD, cdnow_copy)
+    assert await ends(cdnow_copy) == before
     assert_summary(json.loads(out), cdnow)
 
 

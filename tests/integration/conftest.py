@@ -1,0 +1,22 @@
+"""What do several integration tests share? The sample, loaded once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.headwater import headwater
+
+
+@pytest.fixture(scope="session")
+def cdnow_loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The sample on its own dates: its directory, which stays as it is, and what the load printed."""
+    data_dir = tmp_path_factory.mktemp("cdnow") / "data"
+    out, _ = headwater("demo", "--original-dates", "--until-loaded", "--json", "--data-dir", data_dir)
+    return data_dir, out
+
+
+@pytest.fixture
+def cdnow_copy(cdnow_loaded: tuple[Path, str], tmp_path: Path) -> Path:
+    """A copy of that directory for one test."""
+    return Path(shutil.copytree(cdnow_loaded[0], tmp_path / "data", symlinks=True))

@@ -30,9 +30,9 @@ logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 TOPICS = (CUSTOMERS, TRANSITIONS)
-READ_RECORDS = 1_000  # of one partition, in one transaction
-# A pause after a batch, so that one commit takes in many events: a row costs a third less in a large batch
-FEW, FEW_GATHER_S, GATHER_S = 50, 0.02, 0.2
+READ_RECORDS = 5_000  # of one partition, in one transaction
+# After a batch of so many records, a pause of so long: a customer who changes often is then written once
+PAUSES = ((50, 0.02), (2_000, 0.2), (READ_RECORDS, 0.5))
 RETRY_S = 1.0
 READERS = 2
 
@@ -87,9 +87,8 @@ class ReadModel:
             batch = await self._read()
             if batch:
                 await self._write(partial(self._store.apply, batch))
-                if all(len(records) < READ_RECORDS for records in batch.values()):
-                    few = sum(map(len, batch.values())) < FEW
-                    await asyncio.sleep(FEW_GATHER_S if few else GATHER_S)
+                records = sum(map(len, batch.values()))
+                await asyncio.sleep(next((pause for most, pause in PAUSES if records < most), 0.0))
             elif self._store.is_stale:
                 await self._write(self._store.rederive)
             else:

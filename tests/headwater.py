@@ -1,9 +1,13 @@
-"""How do tests run the command? As a user does: a process, its output, its exit code."""
+"""How do tests run the command? As a process; or in this one, where no engine has to start."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cli.main import app
 
 ROOT = Path(__file__).parents[1]
 DONE_WITHIN_S = 600
@@ -37,3 +41,10 @@ def headwater(*arguments: str | Path, expect: int = 0, **more: str) -> tuple[str
         process.kill()
     assert process.returncode == expect, f"{arguments} ended with {process.returncode}:\n{out}\n{err}"
     return out, err
+
+
+def ask(*arguments: str | Path, expect: int = 0) -> tuple[str, str]:
+    """Run a command that goes through a server, or is refused, in this process: quicker."""
+    result = CliRunner().invoke(app, list(map(str, arguments)))
+    assert result.exit_code == expect, f"{arguments} ended with {result.exit_code}: {result.output}"
+    return result.stdout, result.stderr

@@ -1,12 +1,12 @@
 """Which customers and transitions match, in which order? The list queries over the read model's file."""
 
 import sqlite3
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from api.cursor import from_cursor, to_cursor
 from api.problems import Problem
 from projections.parameters import Boundaries
+from projections.rfm import RfmView
 from projections.times import DAY_MS
 from schemas.codec import decode
 from schemas.events import LifecycleChanged
@@ -51,14 +51,6 @@ class Cell(NamedTuple):
     f: int
     customers: int
     net_minor: int
-
-
-class RfmValues(NamedTuple):
-    """One entry a customer with an order, in no order; monetary only where an amount can be converted."""
-
-    recency_days: Sequence[int]
-    frequency: Sequence[int]
-    monetary_minor: Sequence[int]
 
 
 class _CustomerPlace(NamedTuple):
@@ -166,16 +158,14 @@ def rfm_grid(db: sqlite3.Connection, boundaries: Boundaries) -> list[Cell]:
     return [cells.get((r, f), Cell(r, f, 0, 0)) for r in range(1, 6) for f in range(1, 6)]
 
 
-def rfm_values(db: sqlite3.Connection, as_of_ms: int) -> RfmValues:
-    """What the boundaries are the percentiles of."""
+def rfm_values(db: sqlite3.Connection, as_of_ms: int) -> list[RfmView]:
+    """What the boundaries are the percentiles of: the customers with an order, in no order."""
     rows = db.execute(
         "SELECT max(0, (? - last_order_at) / ?), frequency, monetary_minor "
         "FROM customers WHERE last_order_at IS NOT NULL",
         (as_of_ms, DAY_MS),
-    ).fetchall()
-    return RfmValues(
-        [row[0] for row in rows], [row[1] for row in rows], [row[2] for row in rows if row[2] is not None]
     )
+    return [RfmView(days, frequency, minor, None, None, None) for days, frequency, minor in rows]
 
 
 def _exact_sum(column: str) -> str:

@@ -7,6 +7,7 @@ writing happens in one writer thread, one transaction for all that has arrived.
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -16,6 +17,7 @@ from typing import TypeVar
 import structlog
 
 from api import lists
+from api.pace import Pace
 from api.store import Batch, Change, Store
 from api.store_file import connect, discard
 from api.totals import Totals, together
@@ -31,8 +33,6 @@ T = TypeVar("T")
 
 TOPICS = (CUSTOMERS, TRANSITIONS)
 READ_RECORDS = 5_000  # of one partition, in one transaction
-# After a batch of so many records, a pause of so long: a customer who changes often is then written once
-PAUSES = ((50, 0.02), (2_000, 0.2), (READ_RECORDS, 0.5))
 RETRY_S = 1.0
 READERS = 2
 
@@ -83,12 +83,17 @@ class ReadModel:
 
     async def run(self) -> None:
         """Follow the log for ever; raises what it cannot make sense of."""
+        pace, read_at = Pace(), time.monotonic()
         while True:
             batch = await self._read()
             if batch:
+                before, read_at = read_at, time.monotonic()
+                pause_s = pace.pause_s(sum(map(len, batch.values())), read_at - before)
                 await self._write(partial(self._store.apply, batch))
-                records = sum(map(len, batch.values()))
-                await asyncio.sleep(next((pause for most, pause in PAUSES if records < most), 0.0))
+                if self._store.is_stale:  # without waiting for the log to fall silent
+                    await self._write(self._store.rederive)
+                if max(map(len, batch.values())) < READ_RECORDS:
+                    await asyncio.sleep(pause_s)
             elif self._store.is_stale:
                 await self._write(self._store.rederive)
             else:
@@ -118,19 +123,6 @@ class ReadModel:
 
         async with self._moved:
             await self._moved.wait_for(reached)
-
-    async def wait_until_folded(self, positions: Mapping[int, int]) -> None:
-        """Return once the events before `positions` (next offset by partition) show in every answer."""
-
-        def folded() -> bool:
-            rows = self._store.partitions
-            return all(
-                partition in rows and rows[partition].position >= position
-                for partition, position in positions.items()
-            )
-
-        async with self._moved:
-            await self._moved.wait_for(folded)
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
         """Call `listener` in the event loop after each batch."""
@@ -191,24 +183,11 @@ class ReadModel:
     async def rfm_grid(self, boundaries: Boundaries) -> list[lists.Cell]:
         return await self._ask(lambda db: lists.rfm_grid(db, boundaries))
 
-    async def rfm_values(self, as_of_ms: int) -> lists.RfmValues:
-        return await self._ask(lambda db: lists.rfm_values(db, as_of_ms))
-
     async def rfm_boundaries(self, as_of_ms: int) -> Boundaries | None:
         """The percentiles over customers with an order; None while there is none."""
-        values = await self.rfm_values(as_of_ms)
-        if not values.recency_days:
-            return None
         parameters = self.parameters()
-        r, f, m_minor = await asyncio.to_thread(lambda: [rfm.percentiles(each) for each in values])
-        return Boundaries(
-            as_of=as_of_ms,
-            r=r,
-            f=f,
-            m_minor=m_minor,
-            currency=parameters.base_currency,
-            customers=len(values.recency_days),
-            window_days=parameters.rules.rfm_window_days,
+        return await self._ask(
+            lambda db: rfm.boundaries(lists.rfm_values(db, as_of_ms), as_of_ms, parameters)
         )
 
     async def _ask(self, query: Callable[[sqlite3.Connection], T]) -> T:

@@ -125,11 +125,11 @@ class Store:
         return write.publish()
 
     def rederive(self) -> Change:
-        """Derive some more rows again, after a change of parameters."""
+        """Derive some more rows of one partition again, after a change of parameters."""
         write = _Write(self)
+        partition, stale = next(iter(self._stale.items()))
         with self._transaction():
-            for partition, stale in self._stale.items():
-                write.rederive(partition, stale)
+            write.rederive(partition, stale)
             write.finish()
         return write.publish()
 

@@ -16,7 +16,7 @@ from projections.parameters import Boundaries, Parameters
 from projections.times import DAY_MS
 from schemas.codec import encode
 from schemas.events import Event, LifecycleChanged
-from streams.log import Append
+from streams.log import Append, Record
 from streams.rows import PARTITION_KEY, CustomerRow, encode_partition, encode_row
 from streams.sqlite_log import SqliteLog
 from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
@@ -186,6 +186,31 @@ async def test_a_change_of_rates_reaches_every_row(tmp_path: Path, log: SqliteLo
         assert model.totals().net_minor == 2 * sum(range(rows))
         assert not +model.totals().unconverted
         assert (await ids(model, sort="orders.net"))[:2] == [f"c{rows - 1}", f"c{rows - 2}"]
+
+
+class Busy(SqliteLog):
+    """A log on which something new lies at every look, once it is `busy`."""
+
+    busy = False
+
+    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Sequence[Record]:
+        if self.busy and (topic, partition) == (CUSTOMERS, 1):
+            await change(self, {"busy": row(order(1))}, on=1)
+        return await super().read(topic, partition, offset, max_records)
+
+
+async def test_a_change_of_rates_reaches_every_row_under_steady_traffic(tmp_path: Path) -> None:
+    """Rows are derived again beside what arrives, not once nothing does."""
+    log = await Busy.open(tmp_path / "log.db", topic_specs(2))
+    await change(log, {f"c{n}": row(order(1, currency="EUR")) for n in range(1_100)})
+    async with Following(tmp_path / "r.db", log) as model:
+        log.busy = True
+        await change(log, {}, rates=EURO.rates)
+        async with asyncio.timeout(60):
+            await model.wait_for(CUSTOMERS, await log.end_offsets(CUSTOMERS))
+        assert not +model.totals().unconverted
+        log.busy = False
+    await log.close()
 
 
 async def test_a_change_of_the_base_currency_reaches_every_row(tmp_path: Path, log: SqliteLog) -> None:

@@ -38,7 +38,7 @@ def data_dir(events: int, customers: int, spread: Spread, topics: Sequence[Topic
 
 def settings(path: Path) -> Settings:
     """On event time, as a load is."""
-    return Settings(data_dir=path, clock="events", lifecycle=path / "none", partitions=PARTITIONS)
+    return Settings(data_dir=path, clock="events", partitions=PARTITIONS)
 
 
 async def _fill(path: Path, events: int, customers: int, spread: Spread) -> None:

@@ -12,7 +12,7 @@ from projections.orders import combine as combine
 from projections.orders import evolve as evolve
 from projections.orders import zero as zero
 from projections.parameters import Parameters, Rules
-from projections.times import DAY_MS
+from projections.times import DAY_MS, MAX_AT
 
 Stage = Literal["prospect", "new", "active", "at_risk", "dormant", "churned", "won_back"]
 STAGES: tuple[Stage, ...] = ("prospect", "new", "active", "at_risk", "dormant", "churned", "won_back")
@@ -46,9 +46,14 @@ def view(state: Orders, as_of: int, parameters: Parameters) -> LifecycleView:
     return LifecycleView(
         stage,
         _reason(stage, silence, over, until, when, parameters.rules.rhythm and when.count >= 3),
-        None if until is None else when.last_at + (until + 1) * DAY_MS,
+        None if until is None else _within_time(when.last_at + (until + 1) * DAY_MS),
         when.last_at if over is None else when.last_at + (over + 1) * DAY_MS,
     )
+
+
+def _within_time(at: int) -> int | None:
+    """A moment that can come; rules of millions of years set none."""
+    return at if at <= MAX_AT else None
 
 
 def _first_stage(when: Moments, limits: Limits) -> Stage:

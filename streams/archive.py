@@ -13,7 +13,7 @@ from typing import ParamSpec, Protocol, TypeVar
 
 import structlog
 
-from schemas.codec import encode
+from schemas.codec import Undecodable, decode, encode
 from schemas.events import ProcessingFailed
 from streams.fold import output_id
 from streams.log import Append, Log, Record
@@ -26,6 +26,8 @@ T = TypeVar("T")
 TOPICS = (EVENTS, TRANSITIONS, FAILED)
 GATHER_S = 1.0
 GATHER_RECORDS = 50_000
+GATHER_BYTES = 64 << 20
+RETRY_S = 5.0
 READ_RECORDS = 5_000
 
 
@@ -64,6 +66,7 @@ class Archive:
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, "archive")
         self._next: dict[tuple[str, int], int] = {}
+        self.trouble = ""  # why nothing can be archived at the moment
 
     async def start(self) -> None:
         """Find where to resume."""
@@ -76,12 +79,19 @@ class Archive:
         await asyncio.to_thread(self._thread.shutdown)
 
     async def run(self) -> None:
-        """Archive for ever."""
+        """Archive for ever; where the history or the log fails, say so and try the same again."""
         while True:
             await self._log.wait(self._next, timeout_s=60.0)
             if await self.lag() < GATHER_RECORDS:
                 await asyncio.sleep(GATHER_S)
-            await self.step()
+            try:
+                await self.step()
+            except Exception as error:  # noqa: BLE001  # whatever it is, the projections must go on
+                self.trouble = f"the history cannot be written: {error}"
+                logger.error("archive_waits", reason=self.trouble)
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.trouble = ""
 
     async def lag(self) -> int:
         """Records not yet archived."""
@@ -97,12 +107,10 @@ class Archive:
         """Archive what is there, at most 50,000 records a topic."""
         for topic in TOPICS:
             runs = {}
-            room = GATHER_RECORDS
-            for partition in range(self._log.partitions(topic)):
-                records = await self._read(topic, partition, room)
-                if records:
+            partitions = self._log.partitions(topic)
+            for partition in range(partitions):
+                if records := await self._read(topic, partition, partitions):
                     runs[partition] = records
-                    room -= len(records)
             if runs:
                 await self._reject(topic, runs, await self._call(self._writer.write, topic, runs))
                 upto = {partition: records[-1].offset + 1 for partition, records in runs.items()}
@@ -113,24 +121,36 @@ class Archive:
         call = partial(function, *args, **options)
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
-    async def _read(self, topic: str, partition: int, room: int) -> list[Record]:
+    async def _read(self, topic: str, partition: int, partitions: int) -> list[Record]:
+        """The partition's share of what is gathered."""
         records: list[Record] = []
-        offset = self._next[topic, partition]
-        while room > len(records):
-            chunk = await self._log.read(topic, partition, offset, min(READ_RECORDS, room - len(records)))
+        offset, size = self._next[topic, partition], 0
+        while len(records) < GATHER_RECORDS // partitions and size < GATHER_BYTES // partitions:
+            chunk = await self._log.read(topic, partition, offset, READ_RECORDS)
             if not chunk:
                 break
             records += chunk
+            size += sum(len(record.value or b"") for record in chunk)
             offset = chunk[-1].offset + 1
         return records
 
     async def _reject(
         self, topic: str, runs: Mapping[int, Sequence[Record]], refused: Sequence[Refused]
     ) -> None:
-        """What the history refused goes to headwater.failed, unless it came from there."""
+        """What the history refused goes to headwater.failed, unless it is there already.
+
+        Events that do not decode are the lane's to report, and failures are not reported again.
+        """
         batch = []
+        by_offset = (
+            {(p, record.offset): record for p, records in runs.items() for record in records}
+            if refused
+            else {}
+        )
         for refusal in refused:
-            record = next(r for r in runs[refusal.partition] if r.offset == refusal.offset)
+            record = by_offset[refusal.partition, refusal.offset]
+            if topic == EVENTS and not _decodes(record):
+                continue
             failure = ProcessingFailed(
                 event_id=output_id(topic, refusal.partition, refusal.offset, "archive"),
                 occurred_at=record.timestamp_ms,
@@ -146,3 +166,11 @@ class Archive:
             logger.warning("archive_refused", topic=topic, partition=refusal.partition, offset=refusal.offset)
         if batch and topic != FAILED:
             await self._log.append(batch)
+
+
+def _decodes(record: Record) -> bool:
+    try:
+        decode(record.value or b"")
+    except Undecodable:
+        return False
+    return True

@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import tomllib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Protocol, get_type_hints
 
 import msgspec
@@ -21,11 +20,12 @@ from schemas.events import BaseCurrencySet, ClockTicked, EngineEvent, LifecycleR
 from streams.fold import output_id
 from streams.loading import loads
 from streams.log import Append, Log, LogUnavailable
+from streams.settings import Settings
 from streams.topics import CUSTOMERS, EVENTS
 
 logger = structlog.get_logger(__name__)
 
-DAY_MS = 86_400_000
+MAX_DAYS = 36_500
 
 
 class BadRules(Exception):
@@ -44,13 +44,16 @@ class BoundarySource(Protocol):
         ...
 
 
-def load_rules(path: Path) -> Rules:
-    """The rules in a lifecycle.toml, whose version is the digest of its contents; the defaults without one.
+def load_rules(settings: Settings) -> Rules | None:
+    """The rules in the lifecycle.toml, whose version is the digest of its contents; None without the file.
 
-    Raises BadRules.
+    Raises BadRules, also where a file is named that is not there.
     """
+    path = settings.lifecycle or settings.data_dir / "lifecycle.toml"
     if not path.exists():
-        return Rules()
+        if settings.lifecycle is not None:
+            raise BadRules(f"HEADWATER_LIFECYCLE names {path}, which is not there: write it, or unset it.")
+        return None
     content = path.read_bytes()
     types = get_type_hints(Rules)
     try:
@@ -58,8 +61,8 @@ def load_rules(path: Path) -> Rules:
         for name, value in given.items():
             if name not in types or name == "version":
                 raise BadRules(f"{path}: {name!r} is no lifecycle rule: remove it or correct its name.")
-            if type(value) is int and value < 1:
-                raise BadRules(f"{path}: {name} is {value}: give a whole number of days, at least 1.")
+            if type(value) is int and not 1 <= value <= MAX_DAYS:
+                raise BadRules(f"{path}: {name} is {value}: give a whole number of days, 1 to {MAX_DAYS}.")
             msgspec.convert(value, types[name])
     except (ValueError, msgspec.ValidationError) as error:
         raise BadRules(f"{path}: {error}: correct the file.") from error
@@ -79,15 +82,19 @@ class Clock:
         self._now_ms = now_ms
         self._parameters = parameters
 
-    async def set_up(self, currency: str, rules: Rules) -> None:
-        """Tell every partition the base currency at its first record, and rules other than those in force."""
-        ends = await self._log.end_offsets(EVENTS)
-        new = [p for p, end in enumerate(ends) if end == 0]
+    async def set_currency(self, currency: str) -> None:
+        """Tell the base currency to every partition that has no record yet."""
+        new = [p for p, end in enumerate(await self._log.end_offsets(EVENTS)) if end == 0]
         await self._broadcast(
             lambda id_, at: BaseCurrencySet(event_id=id_, occurred_at=at, received_at=at, currency=currency),
             "currency",
             new,
         )
+
+    async def set_rules(self, rules: Rules | None) -> None:
+        """Tell `rules` to every partition where others are in force; None keeps what is in force."""
+        if rules is None:
+            return
         stale = [p for p, parameters in enumerate(self._parameters()) if parameters.rules != rules]
         await self._broadcast(
             lambda id_, at: LifecycleRulesSet(
@@ -133,17 +140,22 @@ class Clock:
             )
 
 
+async def unfinished_loads(log: Log) -> list[str]:
+    """The loads that have rows to come: their events are older than now, so no tick may pass them."""
+    return sorted(name for name, progress in (await loads(log)).items() if not progress.done)
+
+
 async def keep_time(clock: Clock, log: Log, every_s: float) -> None:
-    """Tick for ever, except while a load is unfinished: its events are older than now."""
-    waiting = ""
+    """Tick for ever, except while a load is unfinished."""
+    waiting: list[str] = []
     while True:
-        unfinished = sorted(name for name, progress in (await loads(log)).items() if not progress.done)
-        if unfinished and unfinished[0] != waiting:
+        unfinished = await unfinished_loads(log)
+        if unfinished and unfinished != waiting:
             logger.info(
-                "clock_waits", load=unfinished[0], until="the load is done: run it again if it stopped"
+                "clock_waits", loads=unfinished, remedy="run the same load again, or give it up (--give-up)"
             )
-        waiting = unfinished[0] if unfinished else ""
-        if not waiting:
+        waiting = unfinished
+        if not unfinished:
             try:
                 await clock.tick()
             except LogUnavailable as error:

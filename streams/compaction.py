@@ -3,7 +3,6 @@
 import sqlite3
 from typing import NamedTuple
 
-COMPACT_AFTER = 250_000
 COMPACT_CHUNK = 2_000
 
 
@@ -13,9 +12,9 @@ class Clean(NamedTuple):
     to: int
     kept: int
 
-    def is_due(self, end: int) -> bool:
+    def is_due(self, end: int, after: int) -> bool:
         """Whether at least half of the records may be superseded (Kafka's min.cleanable.dirty.ratio)."""
-        return end - self.to >= max(COMPACT_AFTER, self.kept)
+        return end - self.to >= max(after, self.kept)
 
 
 def superseded_offsets(db: sqlite3.Connection, table: str, end: int) -> list[tuple[int]]:

@@ -2,20 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 import structlog
 from faust.contrib.asgi import faust_app_running
 
-from projections.parameters import Boundaries, Parameters
+from projections.parameters import Boundaries, Parameters, Rules
+from projections.times import DAY_MS
 from schemas.codec import encode
-from schemas.events import CampaignPlanned, CustomerEvent, Event
+from schemas.events import Event
 from streams.app import create_app
-from streams.clock import BoundarySource, Clock, keep_time, load_rules
+from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinished_loads
+from streams.keys import key_of
 from streams.lane import Lane, reset
-from streams.log import Append, Log, Position
+from streams.log import Append, Log, LogUnavailable, Position
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
 from streams.table import CustomerTable
@@ -23,7 +26,6 @@ from streams.topics import EVENTS, partition_for, topic_specs
 
 logger = structlog.get_logger(__name__)
 
-DAY_MS = 86_400_000
 CALIBRATE_EVERY_S = 60.0
 
 
@@ -54,29 +56,46 @@ class Engine:
 
         Raises LogUnavailable, FoldVersionMismatch, BadRules, or ValueError for settings that cannot be used.
         """
-        rules = load_rules(settings.lifecycle)
+        rules = load_rules(settings)
         async with _opened(settings) as (log, table):
             engine = cls(settings, log, table)
             for partition in range(log.partitions(EVENTS)):
                 await engine.lane.take_over(partition)
-            await engine.clock.set_up(settings.currency, rules)
-            async with faust_app_running(engine._app), engine._timekeeping():
+            folded = not await engine._backlog()
+            await engine.clock.set_currency(settings.currency)
+            if folded:  # else they are told once the log's own rules are
+                await engine.clock.set_rules(rules)
+            work = (engine._watch(), engine._keep_time(rules))
+            async with engine._beside(*work), faust_app_running(engine._app):
                 logger.info("engine_started", log=str(settings.log_path), clock=settings.clock)
-                yield engine
-                logger.info("engine_stopping")
+                try:
+                    yield engine
+                finally:
+                    logger.info("engine_stopping")
 
     @asynccontextmanager
-    async def _timekeeping(self) -> AsyncIterator[None]:
-        if self.settings.clock == "events":
-            yield
-            return
-        task = asyncio.create_task(keep_time(self.clock, self.log, self.settings.tick_seconds))
-        task.add_done_callback(self._on_task_done)
+    async def _beside(self, *work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(each) for each in work]
+        for task in tasks:
+            task.add_done_callback(self._on_task_done)
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Faust's own services can crash too, and then nothing is folded any more."""
+        await self._app._crashed.wait()
+        self._on_failure(self._app._crash_reason or RuntimeError("Faust crashed"))
+
+    async def _keep_time(self, rules: Rules | None) -> None:
+        """Tell the rules once the log's own are folded, then tick, where the clock is the wall's."""
+        await self.caught_up()
+        await self.clock.set_rules(rules)
+        if self.settings.clock == "wall":
+            await keep_time(self.clock, self.log, self.settings.tick_seconds)
 
     def _on_task_done(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -94,8 +113,9 @@ class Engine:
         return max((row.stream_time_ms for row in self.lane.partitions.values()), default=0)
 
     def as_of_ms(self) -> int:
-        """The moment that every partition has reached."""
-        return min((row.stream_time_ms for row in self.lane.partitions.values()), default=0)
+        """The moment that every partition with any event or tick has reached; 0 before any."""
+        times = [row.stream_time_ms for row in self.lane.partitions.values() if row.stream_time_ms]
+        return min(times, default=0)
 
     def parameters(self) -> Sequence[Parameters]:
         """What is in force, a partition."""
@@ -109,7 +129,7 @@ class Engine:
         partitions = self.log.partitions(EVENTS)
         batch = []
         for event in events:
-            key = _key(event)
+            key = key_of(event)
             batch.append(Append(EVENTS, partition_for(key, partitions), key, encode(event)))
         return await self.log.append(batch)
 
@@ -119,6 +139,8 @@ class Engine:
         lag = {f"{EVENTS}/{p}": ends[p] - row.position for p, row in self.lane.partitions.items()}
         if self.failed.done():
             reason = f"the projections stopped: {self.failed.result()!r}; restart the engine"
+        elif self.lane.trouble:
+            reason = self.lane.trouble
         elif self._app.rebalancing or not self._app.tables.actives_ready:
             reason = "partitions are being assigned; wait"
         elif max(lag.values(), default=0) > self.settings.run_records:
@@ -126,6 +148,11 @@ class Engine:
         else:
             reason = ""
         return Status(not reason, bool(self._app.rebalancing), lag, reason)
+
+    async def _backlog(self) -> int:
+        """Records on the log that are not folded."""
+        ends = await self.log.end_offsets(EVENTS)
+        return sum(ends[partition] - row.position for partition, row in self.lane.partitions.items())
 
     async def caught_up(self) -> None:
         """Return once everything that is on the log now is folded; raises what made the projections fail."""
@@ -142,13 +169,22 @@ class Engine:
         await self.caught_up()
         return boundaries
 
+    async def end_load(self, source: BoundarySource) -> Boundaries | None:
+        """What follows a load's last row: the wall clock goes on, and boundaries are computed anew."""
+        if self.settings.clock == "wall" and not await unfinished_loads(self.log):
+            await self.clock.tick()
+        return await self.calibrate(source)
+
     async def calibrate_daily(self, source: BoundarySource) -> None:
         """For ever: new boundaries on each new stream day, at most once a minute."""
         while True:
             await asyncio.sleep(CALIBRATE_EVERY_S)
             in_force = [p.boundaries.as_of if p.boundaries else 0 for p in self.parameters()]
             if min(in_force, default=0) // DAY_MS < self.as_of_ms() // DAY_MS:
-                await self.calibrate(source)
+                try:
+                    await self.calibrate(source)
+                except LogUnavailable as error:
+                    logger.error("calibration_waits", reason=str(error))
 
 
 @asynccontextmanager
@@ -171,11 +207,3 @@ async def forget_projections(settings: Settings) -> int:
     """
     async with _opened(settings) as (log, table):
         return sum([await reset(log, table, p) for p in range(log.partitions(EVENTS))])
-
-
-def _key(event: Event) -> bytes:
-    if isinstance(event, CustomerEvent):
-        return event.customer_id.encode()
-    if isinstance(event, CampaignPlanned):
-        return event.campaign_id.encode()
-    raise ValueError(f"{type(event).__name__} is the engine's own event: it cannot be appended from outside.")

@@ -30,7 +30,7 @@ from streams.table import DueChange
 from streams.topics import FAILED, TRANSITIONS, partition_for
 
 SLICE = 64  # records between two places to give way: about 5 ms
-EFFECTS_AT_MOST = 2_000
+EFFECTS_AT_MOST = 512  # rows and outputs of one transaction, about 5 ms of encoding and writing
 AHEAD_AT_MOST_MS = 5 * 60 * 1000
 
 
@@ -115,9 +115,13 @@ class _Fold:
         self._due_before: dict[bytes, int | None] = {}
         self._outputs: list[Append] = []
         self._horizon = max((r.timestamp_ms for r in run.records), default=0) + AHEAD_AT_MOST_MS
-        self._stored_due = table.due(run.partition, self._stream_time, self._horizon)
-        self._due: list[tuple[int, bytes]] = []
+        self._open_due()
+
+    def _open_due(self) -> None:
+        """Start from the stored due index, which has all that was written; this run's own come on top."""
+        self._stored_due = self._table.due(self._run.partition, self._stream_time, self._horizon)
         self._next_due = next(self._stored_due, None)
+        self._due: list[tuple[int, bytes]] = []
 
     def take(self, position: int) -> Effects:
         """The effects so far, with `position` as the next record to fold."""
@@ -196,6 +200,7 @@ class _Fold:
             fired += 1
             if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
                 yield self.take(record.offset)
+                self._open_due()
             elif fired % SLICE == 0:
                 yield None
         self._stream_time = max(self._stream_time, to_ms)
@@ -297,7 +302,7 @@ class _Fold:
             yield self.take(record.offset)
             before, self._parameters = self._parameters, changed
             after = (self._swept_to or "").encode()
-            while keys := self._table.customers(self._run.partition, after, EFFECTS_AT_MOST):
+            while keys := self._table.customers(self._run.partition, after, SLICE):
                 self.load(keys)
                 for key in keys:
                     if (row := self._rows[key]) is not None:
@@ -307,12 +312,19 @@ class _Fold:
                         self._announce(record, key, row, cause, late=False)
                 after = keys[-1]
                 self._swept_to = after.decode()
-                effects = self.take(record.offset)
-                yield effects._replace(
-                    partition=msgspec.structs.replace(effects.partition, parameters=before)
-                )
+                if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
+                    yield self._take_under(before, record)
+                else:
+                    yield None
+            yield self._take_under(before, record)
+            self._open_due()
             self._swept_to = None
         self._parameters = changed
+
+    def _take_under(self, before: Parameters, record: Record) -> Effects:
+        """The effects of a sweep so far: until it ends, what was in force before is."""
+        effects = self.take(record.offset)
+        return effects._replace(partition=msgspec.structs.replace(effects.partition, parameters=before))
 
     def _reject(self, record: Record, reason: str) -> None:
         failure = ProcessingFailed(

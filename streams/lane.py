@@ -3,11 +3,14 @@
 The answer is `Lane.apply`, and nothing else writes a projection.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import structlog
 
 from projections.parameters import Parameters
 from streams.fold import Run, fold
-from streams.log import Append, Log, Producer
+from streams.log import Append, Log, LogUnavailable, Position, Producer
 from streams.rows import (
     PARTITION_KEY,
     PartitionRow,
@@ -19,7 +22,10 @@ from streams.rows import (
 from streams.table import CustomerTable
 from streams.topics import CUSTOMERS
 
+logger = structlog.get_logger(__name__)
+
 RECOVER_RECORDS = 5_000
+RETRY_S = 1.0
 
 
 class LostPlace(Exception):
@@ -34,6 +40,7 @@ class Lane:
         self._table = table
         self._producers: dict[int, Producer] = {}
         self._partitions: dict[int, PartitionRow] = {}
+        self.trouble = ""  # why nothing can be appended at the moment
 
     @property
     def partitions(self) -> Mapping[int, PartitionRow]:
@@ -70,9 +77,23 @@ class Lane:
             partition_bytes = encode_partition(partition_row)
             batch = outputs + [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]
             batch.append(Append(CUSTOMERS, run.partition, PARTITION_KEY, partition_bytes))
-            positions = await self._producers[run.partition].transact(batch)
+            positions = await self._transact(run.partition, batch)
             self._table.write(run.partition, encoded, due, partition_bytes, positions[-1].offset + 1, rows)
             self._partitions[run.partition] = partition_row
+
+    async def _transact(self, partition: int, batch: Sequence[Append]) -> Sequence[Position]:
+        """Retry while the log cannot append, as on a full disk: nothing happened yet, so that is safe."""
+        while True:
+            try:
+                positions = await self._producers[partition].transact(batch)
+            except LogUnavailable as error:
+                if not self.trouble:
+                    logger.error("folding_waits", reason=str(error))
+                self.trouble = str(error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.trouble = ""
+                return positions
 
     async def _recover(self, partition: int) -> None:
         """Bring the local store up to the changelog's end; a store that is ahead of it is wiped first."""
@@ -104,6 +125,8 @@ async def reset(log: Log, table: CustomerTable, partition: int) -> int:
         offset = records[-1].offset + 1
     empty = new_partition(Parameters(), outputs_from=position)
     batch = [Append(CUSTOMERS, partition, key, None) for key in keys]
-    await producer.transact([*batch, Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty))])
+    batch.append(Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty)))
+    positions = await producer.transact(batch)
     table.wipe(partition)
+    table.write(partition, {}, [], encode_partition(empty), positions[-1].offset + 1)
     return position

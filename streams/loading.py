@@ -47,6 +47,19 @@ async def loads(log: Log) -> dict[str, Progress]:
     return found
 
 
+async def give_up(log: Log, name: str) -> Progress | None:
+    """Count a load as done, at the row where it is; a run of it that is under way is fenced.
+
+    None where the log knows no load of that name. Raises ProducerFenced or LogUnavailable.
+    """
+    if name not in await loads(log):
+        return None
+    producer = await log.producer(f"load/{name}")
+    progress = msgspec.structs.replace((await loads(log))[name], done=True)
+    await producer.transact([_record(name, progress)])
+    return progress
+
+
 class Load:
     """One source on its way into the log. Open it with `await Load.begin(…)`."""
 
@@ -82,7 +95,7 @@ class Load:
     async def announce(self) -> None:
         """Put the load on the log before its first row, so that the holder of the clock waits for it."""
         if not self.progress.row:
-            await self._producer.transact([self._record(self.progress)])
+            await self._producer.transact([_record(self.name, self.progress)])
 
     async def append(self, events: Sequence[Event], *, first_row: int) -> None:
         """Append the next rows, one event each, and the progress, or nothing.
@@ -110,15 +123,16 @@ class Load:
         progress = msgspec.structs.replace(
             before, row=row, ticked_at=ticked_at, latest_at=latest_at, done=done
         )
-        batch.append(self._record(progress))
+        batch.append(_record(self.name, progress))
         await self._producer.transact(batch)
         self.progress = progress
-
-    def _record(self, progress: Progress) -> Append:
-        return Append(LOADS, 0, self.name.encode(), msgspec.json.encode(progress))
 
     def _tick(self, at: int, received_at: int) -> Iterator[Append]:
         for partition in range(self._partitions):
             event_id = str(uuid5(NAMESPACE_URL, f"headwater:tick/{at}/{partition}"))
             tick = ClockTicked(event_id=event_id, occurred_at=at, received_at=received_at)
             yield Append(EVENTS, partition, None, encode(tick))
+
+
+def _record(name: str, progress: Progress) -> Append:
+    return Append(LOADS, 0, name.encode(), msgspec.json.encode(progress))

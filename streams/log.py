@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol, TypeAlias
 
 TopicPartition: TypeAlias = tuple[str, int]
+COMPACT_AFTER = 250_000
 
 
 class LogUnavailable(Exception):
@@ -50,6 +51,7 @@ class TopicSpec(NamedTuple):
     name: str
     partitions: int
     compacted: bool = False
+    compact_after: int = COMPACT_AFTER  # records appended since the last compaction, at least
 
 
 class Producer(Protocol):

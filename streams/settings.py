@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     )
     tick_seconds: float = Field(60.0, gt=0, description="How often the wall clock ticks.")
     currency: str = Field("USD", description="The base currency, fixed at the first start.")
-    lifecycle: Path = Field(Path("lifecycle.toml"), description="The lifecycle rules, if the file exists.")
+    lifecycle: Path | None = Field(
+        None, description="The lifecycle rules; by default DATA_DIR/lifecycle.toml, if the file exists."
+    )
     partitions: int = Field(4, ge=1, le=512, description="Partitions of a new data directory's keyed topics.")
     run_records: int = Field(1000, ge=1, le=1000, description="Most records of one run of the batch lane.")
 

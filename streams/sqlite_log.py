@@ -15,12 +15,26 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from streams.compaction import COMPACT_CHUNK, Clean, superseded_offsets
-from streams.log import Append, LogUnavailable, Position, ProducerFenced, Record, TopicPartition, TopicSpec
+import structlog
 
+from streams.compaction import COMPACT_CHUNK, Clean, superseded_offsets
+from streams.log import (
+    COMPACT_AFTER,
+    Append,
+    LogUnavailable,
+    Position,
+    ProducerFenced,
+    Record,
+    TopicPartition,
+    TopicSpec,
+)
+
+logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 GROUP_RECORDS = 20_000
+READ_ROWS = 50
+READ_BYTES = 4 << 20  # a read ends after the rows that reach this
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS partitions (
@@ -48,6 +62,7 @@ class SqliteLog:
         self._next: dict[TopicPartition, int] = {}
         self._partitions: dict[str, int] = {}
         self._clean: dict[TopicPartition, Clean] = {}
+        self._compact_after = {spec.name: spec.compact_after for spec in topics}
         self._epochs: dict[str, int] = {}
         self._work: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(2, "log-read", initializer=self._open_reader)
@@ -102,6 +117,7 @@ class SqliteLog:
             self._partitions[topic] = self._partitions.get(topic, 0) + 1
             if compacted:
                 self._clean[topic, partition] = Clean(clean_to, kept)
+                self._compact_after.setdefault(topic, COMPACT_AFTER)
         self._epochs = dict(self._writer.execute("SELECT id, epoch FROM producers"))
 
     # Reading
@@ -116,9 +132,18 @@ class SqliteLog:
             f'SELECT "offset", key, value, timestamp_ms FROM {_table(topic, partition)} '  # noqa: S608
             'WHERE "offset" >= ? ORDER BY "offset" LIMIT ?'
         )
-        return await self._query(
-            lambda db: list(map(Record._make, db.execute(sql, (offset, max_records)).fetchall()))
-        )
+
+        def read(db: sqlite3.Connection) -> list[Record]:
+            found = db.execute(sql, (offset, max_records))
+            records: list[Record] = []
+            size = 0
+            while size < READ_BYTES and (rows := found.fetchmany(READ_ROWS)):
+                records += map(Record._make, rows)
+                size += sum(len(value) for _, _, value, _ in rows if value is not None)
+            found.close()
+            return records
+
+        return await self._query(read)
 
     async def wait(self, positions: Mapping[TopicPartition, int], timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):
@@ -180,7 +205,10 @@ class SqliteLog:
             closing = None in group
             requests = [request for request in group if request is not None]
             if requests:
-                results = self._commit_group(requests)
+                try:
+                    results = self._commit_group(requests)
+                except Exception as error:  # noqa: BLE001  # every caller must hear of it, or waits for ever
+                    results = [error] * len(requests)
                 with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                     self._loop.call_soon_threadsafe(self._acknowledge, requests, results)
         self._writer.close()
@@ -239,9 +267,11 @@ class SqliteLog:
         self._appended.set()
         self._appended.clear()
         if self._compaction is None or self._compaction.done():
-            dirty = [tp for tp, clean in self._clean.items() if clean.is_due(self._next[tp])]
+            after = self._compact_after
+            dirty = [tp for tp, clean in self._clean.items() if clean.is_due(self._next[tp], after[tp[0]])]
             if dirty:
                 self._compaction = self._loop.create_task(self.compact(*dirty[0]))
+                self._compaction.add_done_callback(_tell_failure)
 
     async def compact(self, topic: str, partition: int) -> int:
         """Delete what a later record of the same key supersedes; how many records are left.
@@ -266,6 +296,11 @@ class SqliteLog:
         self._work.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         self._readers.shutdown()
+
+
+def _tell_failure(task: "asyncio.Task[int]") -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("compaction_failed", reason=str(error))
 
 
 class _Request:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
+import structlog
 from faust.transport import base
 from faust.types import TP, RecordMetadata
 from yarl import URL
@@ -11,8 +12,10 @@ from yarl import URL
 from streams.batch import RunConsumer
 from streams.fold import Run
 from streams.lane import Lane
-from streams.log import Append, Log, TopicPartition
+from streams.log import Append, Log, LogUnavailable, TopicPartition
 from streams.topics import partition_for
+
+logger = structlog.get_logger(__name__)
 
 
 def _plain(offsets: Mapping[TP, int]) -> dict[TopicPartition, int]:
@@ -75,7 +78,11 @@ class Consumer(RunConsumer, base.Consumer):
         return runs
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
-        await self.transport.log.commit(self.app.conf.id, _plain(offsets))
+        try:
+            await self.transport.log.commit(self.app.conf.id, _plain(offsets))
+        except LogUnavailable as error:  # only lag displays read it: the next commit will do
+            logger.warning("commit_failed", reason=str(error))
+            return False
         return True
 
     async def _seek(self, partition: TP, offset: int) -> None:

@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from msgspec import ValidationError
 from rocksdict import (
     AccessType,
     BlockBasedOptions,
@@ -24,11 +25,19 @@ from rocksdict import (
 )
 
 from streams.log import Record
-from streams.rows import PARTITION_KEY, CustomerRow, PartitionRow, decode_partition, decode_row
+from streams.rows import (
+    PARTITION_KEY,
+    CustomerRow,
+    FoldVersionMismatch,
+    PartitionRow,
+    decode_partition,
+    decode_row,
+)
 
 BLOCK_CACHE_BYTES = 128 << 20
 MEMTABLE_BYTES = 32 << 20
-HOT_ROWS = 65_536  # about 1 KiB each
+HOT_BYTES = 64 << 20  # as encoded; decoded they take about three times that
+COLD: tuple[CustomerRow | None, int] = (None, 0)
 EMPTY: Mapping[bytes, CustomerRow] = {}
 
 
@@ -74,7 +83,8 @@ class CustomerTable:
         path.mkdir(parents=True, exist_ok=True)
         self._db = Rdict(str(path), _options(), access_type=AccessType.read_write())
         self._write_options = WriteOptions()
-        self._hot: dict[tuple[int, bytes], CustomerRow] = {}  # latest used last
+        self._hot: dict[tuple[int, bytes], tuple[CustomerRow, int]] = {}  # with its size; latest written last
+        self._hot_bytes = 0
 
     def close(self) -> None:
         self._db.close()
@@ -82,7 +92,7 @@ class CustomerTable:
     def rows(self, partition: int, customers: Sequence[bytes]) -> list[CustomerRow | None]:
         """The rows of `customers`, in their order; None for a customer without one."""
         hot = self._hot
-        rows = [hot.get((partition, customer)) for customer in customers]
+        rows = [hot.get((partition, customer), COLD)[0] for customer in customers]
         missing = [place for place, row in enumerate(rows) if row is None]
         stored = self.values(partition, [customers[place] for place in missing])
         for place, data in zip(missing, stored, strict=True):
@@ -131,7 +141,7 @@ class CustomerTable:
     ) -> None:
         """Write a run's rows (None deletes), due index, partition row and changelog offset: all or none.
 
-        `decoded` are the same rows, kept at hand for the next run: the 65,536 written last.
+        `decoded` are the same rows, kept at hand for the next run: the 64 MiB written last.
         """
         batch = WriteBatch(raw_mode=True)
         prefix = struct.pack(">H", partition) + b"r"
@@ -150,14 +160,16 @@ class CustomerTable:
         self._keep_hot(partition, rows, decoded)
 
     def _keep_hot(
-        self, partition: int, written: Mapping[bytes, object], decoded: Mapping[bytes, CustomerRow]
+        self, partition: int, written: Mapping[bytes, bytes | None], decoded: Mapping[bytes, CustomerRow]
     ) -> None:
         hot = self._hot
-        for customer in written:
-            hot.pop((partition, customer), None)
-        hot.update({(partition, customer): row for customer, row in decoded.items()})
-        for key in list(islice(hot, max(0, len(hot) - HOT_ROWS))):
-            del hot[key]
+        for customer, data in written.items():
+            self._hot_bytes -= hot.pop((partition, customer), COLD)[1]
+            if data is not None and customer in decoded:
+                hot[partition, customer] = decoded[customer], len(data)
+                self._hot_bytes += len(data)
+        while self._hot_bytes > HOT_BYTES:
+            self._hot_bytes -= hot.pop(next(iter(hot)))[1]
 
     def recover(self, partition: int, records: Sequence[Record]) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.
@@ -170,17 +182,22 @@ class CustomerTable:
             stored = self._db.get(_partition_key(partition))
             partition_row = b"" if stored is None else stored[8:]
         customers = list(latest)
-        due = [
-            DueChange(
-                customer,
-                None if before is None else before.next_due_ms,
-                None if (data := latest[customer]) is None else decode_row(data).next_due_ms,
-            )
-            for customer, before in zip(customers, self.rows(partition, customers), strict=True)
-        ]
+        try:
+            due = [
+                DueChange(
+                    customer,
+                    None if before is None else before.next_due_ms,
+                    None if (data := latest[customer]) is None else decode_row(data).next_due_ms,
+                )
+                for customer, before in zip(customers, self.rows(partition, customers), strict=True)
+            ]
+        except ValidationError as error:
+            raise FoldVersionMismatch(
+                f"The changelog's rows are not this version's ({error}): run `headwater rebuild`."
+            ) from error
         self.write(partition, latest, due, partition_row, records[-1].offset + 1)
 
     def wipe(self, partition: int) -> None:
         """Forget a partition, so that it is recovered from the changelog's start."""
-        self._hot = {key: row for key, row in self._hot.items() if key[0] != partition}
+        self._hot, self._hot_bytes = {}, 0
         self._db.delete_range(struct.pack(">H", partition), struct.pack(">H", partition + 1))

@@ -22,7 +22,7 @@ def topic_specs(partitions: int) -> list[TopicSpec]:
         TopicSpec(TRANSITIONS, partitions),
         TopicSpec(DECISIONS, partitions),
         TopicSpec(FAILED, partitions),
-        TopicSpec(LOADS, 1, compacted=True),
+        TopicSpec(LOADS, 1, compacted=True, compact_after=500),
         TopicSpec(EXAMPLES, 1),
         TopicSpec(MODELS, 1),
     ]

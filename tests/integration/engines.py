@@ -14,9 +14,7 @@ from streams.topics import CUSTOMERS, EVENTS, partition_for
 
 def settings_for(path: Path, **changes: object) -> Settings:
     """An engine on event time in `path`, alone with what the test says."""
-    return Settings.model_validate(
-        {"data_dir": path, "clock": "events", "lifecycle": path / "none"} | changes
-    )
+    return Settings.model_validate({"data_dir": path, "clock": "events"} | changes)
 
 
 async def append(log: Log, events: Iterable[CustomerEvent]) -> None:

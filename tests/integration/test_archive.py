@@ -1,17 +1,22 @@
 """Does the archive write every record of the log once, whatever is refused and wherever it is killed?"""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from schemas.codec import decode
+from schemas.codec import decode, encode
 from schemas.events import ProcessingFailed
+from streams import archive as archive_module
 from streams.archive import Archive
 from streams.log import Append, Record
 from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, FAILED, TRANSITIONS, topic_specs
+from tests.unit.streams.partition import order
+
+BAD = encode(order("a", 0))
 
 
 class Refused(NamedTuple):
@@ -25,7 +30,7 @@ class Killed(Exception):
 
 
 class Writer:
-    """A history in memory that drops offsets it has, refuses the value b"bad", and can be killed."""
+    """A history in memory that drops offsets it has, refuses the event BAD, and can be killed."""
 
     def __init__(self) -> None:
         self.tables: dict[str, set[tuple[int, int]]] = {EVENTS: set(), TRANSITIONS: set(), FAILED: set()}
@@ -41,7 +46,7 @@ class Writer:
         refused = []
         for partition, run in runs.items():
             for record in run:
-                if record.value == b"bad":
+                if record.value == BAD:
                     refused.append(Refused(partition, record.offset, "no table holds it"))
                 else:
                     self.tables[topic].add((partition, record.offset))
@@ -89,7 +94,7 @@ async def test_every_record_of_every_topic_is_written_then_noted(log: SqliteLog)
 @pytest.mark.parametrize("killed_at", ["written", "noting"])
 async def test_killed_before_the_note_it_writes_the_same_again(log: SqliteLog, killed_at: str) -> None:
     """What was written and not noted is written again; a refusal is reported before the note."""
-    await log.append([Append(EVENTS, 0, b"k", b"v"), Append(EVENTS, 0, b"k", b"bad")])
+    await log.append([Append(EVENTS, 0, b"k", b"v"), Append(EVENTS, 0, b"a", BAD)])
     writer = Writer()
     writer.killed_at = killed_at
     with pytest.raises(Killed):
@@ -104,7 +109,7 @@ async def test_killed_before_the_note_it_writes_the_same_again(log: SqliteLog, k
 
 async def test_what_the_history_refuses_of_failed_itself_is_not_reported_again(log: SqliteLog) -> None:
     """A failure about a failure would go round for ever."""
-    await log.append([Append(FAILED, 0, b"k", b"bad")])
+    await log.append([Append(FAILED, 0, b"k", BAD)])
     await archived(log, Writer())
     assert list(await log.end_offsets(FAILED)) == [1, 0]
 
@@ -119,3 +124,33 @@ async def test_an_archive_goes_on_where_the_history_says(log: SqliteLog) -> None
     await archived(log, writer)
     assert writer.effects == [f"write {EVENTS}", f"note {EVENTS}"]
     assert writer.tables[EVENTS] == {(0, 0), (1, 0)}
+
+
+async def test_what_does_not_decode_is_the_lanes_to_report(log: SqliteLog) -> None:
+    """One poison record gives one ProcessingFailed, not one of each consumer."""
+    await log.append([Append(EVENTS, 0, b"k", b"poison")])
+    writer = Writer()
+    writer.write = lambda topic, runs: [Refused(0, 0, "no event")] if topic == EVENTS else []  # type: ignore[method-assign]
+    await archived(log, writer)
+    assert list(await log.end_offsets(FAILED)) == [0, 0]
+
+
+async def test_a_history_that_fails_is_asked_again(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stalled ClickHouse ends nothing: the archive says so, and writes the same once it answers."""
+    monkeypatch.setattr(archive_module, "RETRY_S", 0.01)
+    monkeypatch.setattr(archive_module, "GATHER_S", 0.01)
+    await log.append([Append(EVENTS, 0, b"k", b"v")])
+    writer = Writer()
+    writer.killed_at = "noting"
+    archive = Archive(log, writer)
+    await archive.start()
+    running = asyncio.create_task(archive.run())
+    async with asyncio.timeout(20):
+        while not archive.trouble:
+            await asyncio.sleep(0.01)
+        writer.killed_at = ""
+        while await archive.lag():
+            await asyncio.sleep(0.01)
+    running.cancel()
+    assert writer.tables[EVENTS] == {(0, 0)}
+    assert archive.trouble == ""

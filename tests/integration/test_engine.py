@@ -2,23 +2,28 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from bench.events import generate
+from schemas.codec import encode
 from schemas.events import ClockTicked, CustomerEvent, LifecycleRulesSet, ProcessingFailed
+from streams import lane as lane_module
 from streams import rows as rows_module
+from streams import sqlite_transport
 from streams.clock import BadRules
 from streams.engine import Engine, forget_projections
 from streams.loading import Load
-from streams.log import Append, LogUnavailable, ProducerFenced
+from streams.log import Append, LogUnavailable, Position, ProducerFenced
 from streams.rows import FoldVersionMismatch, new_partition
+from streams.sqlite_log import SqliteLog, SqliteProducer
 from streams.table import CustomerTable
-from streams.topics import EVENTS, FAILED, TRANSITIONS
+from streams.topics import CUSTOMERS, EVENTS, FAILED, TRANSITIONS, topic_specs
 from tests.integration.engines import append, events, rows, settings_for, stored
-from tests.unit.streams.partition import day, order
+from tests.unit.streams.partition import day, event_id, order
 
 END_MS = 1_700_000_000_000
 
@@ -102,25 +107,43 @@ async def test_a_crash_after_the_transaction_and_before_the_store_changes_nothin
         assert len(ids) == len(set(ids))
 
 
-async def test_a_failing_log_stops_the_engine_and_loses_nothing(
+async def test_a_log_that_cannot_append_makes_folding_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Effect 3 is refused: nothing happened, and the run is folded at the next start."""
+    """Effect 3 is refused, as on a full disk: readiness says so, and the run is folded once it can be."""
+    transact = SqliteProducer.transact
+    full = True
+
+    async def refuse(self: SqliteProducer, batch: Sequence[Append]) -> Sequence[Position]:
+        if full:
+            raise LogUnavailable("disk full")
+        return await transact(self, batch)
+
+    monkeypatch.setattr(lane_module, "RETRY_S", 0.01)
+    async with Engine.open(settings_for(tmp_path)) as engine, asyncio.timeout(20):
+        monkeypatch.setattr(SqliteProducer, "transact", refuse)
+        await append(engine.log, [order("a", day(0))])
+        while (await engine.status()).reason != "disk full":
+            await asyncio.sleep(0.01)
+        full = False
+        await engine.caught_up()
+        assert (await engine.status()).ready
+        assert sum(row.events for row in engine.lane.partitions.values()) == 1
+
+
+async def test_a_crash_of_faust_itself_fails_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Outside the agent too: what stops folding ends readiness, and with it the process."""
+
+    async def crash(self: object, offsets: object) -> bool:
+        raise OSError("commit crashed")
+
+    monkeypatch.setattr(sqlite_transport.Consumer, "_commit", crash)
     async with Engine.open(settings_for(tmp_path)) as engine:
         await append(engine.log, [order("a", day(0))])
-        await engine.caught_up()
-        fail = LogUnavailable("disk full")
-
-        async def refuse(self: object, batch: object) -> None:
-            raise fail
-
-        monkeypatch.setattr("streams.sqlite_log.SqliteProducer.transact", refuse)
-        await append(engine.log, [order("a", day(1))])
-        assert await asyncio.wait_for(engine.failed, 20) is fail
-    monkeypatch.undo()
-    async with Engine.open(settings_for(tmp_path)) as engine:
-        await engine.caught_up()
-        assert sum(row.events for row in engine.lane.partitions.values()) == 2
+        assert "commit crashed" in repr(await asyncio.wait_for(engine.failed, 30))
+        assert not (await engine.status()).ready
 
 
 async def test_a_fenced_lane_cannot_write(tmp_path: Path) -> None:
@@ -174,6 +197,31 @@ async def test_a_rebuild_gives_the_same_rows_and_announces_nothing(tmp_path: Pat
         assert len(await events(engine.log, TRANSITIONS)) == len(before[1]) + 1
 
 
+async def test_a_rebuild_never_reads_the_rows_it_replaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An upgrade that changes the rows' layout is rebuilt: the former rows, unreadable, are passed over."""
+    settings = settings_for(tmp_path, partitions=1)
+    async with Engine.open(settings) as engine:
+        await append(engine.log, history(50, 5))
+        await engine.caught_up()
+        old = msgspec.msgpack.encode([0, "another layout"])
+        await engine.log.append([Append(CUSTOMERS, 0, b"c00000001", old)])
+    await forget_projections(settings)
+    async with Engine.open(settings) as engine:
+        await engine.caught_up()
+        assert await stored(engine) == await rows(engine.log)
+        assert engine.lane.partitions[0].events == 50
+
+
+async def test_time_stands_where_the_partitions_with_events_are(tmp_path: Path) -> None:
+    """A partition that never had an event does not hold the moment of all others at 1970."""
+    async with Engine.open(settings_for(tmp_path)) as engine:
+        await append(engine.log, [order("a", day(9_000))])
+        await engine.caught_up()
+        assert engine.as_of_ms() == day(9_000)
+
+
 async def test_a_rebuild_that_is_interrupted_goes_on(tmp_path: Path) -> None:
     """Forgetting twice keeps the outputs off up to where they were."""
     settings = settings_for(tmp_path)
@@ -218,18 +266,54 @@ async def test_the_base_currency_and_the_rules_enter_the_log_once(tmp_path: Path
     """They are told at the first start and when they change, a partition each, and not again."""
     rules = tmp_path / "lifecycle.toml"
     rules.write_text("new_days = 30\nrhythm = true\n")
-    settings = settings_for(tmp_path, lifecycle=rules, currency="EUR")
+    settings = settings_for(tmp_path, currency="EUR")
     for _ in range(2):
         async with Engine.open(settings) as engine:
             await engine.caught_up()
             assert {p.base_currency for p in engine.parameters()} == {"EUR"}
             assert {(p.rules.new_days, p.rules.rhythm) for p in engine.parameters()} == {(30, True)}
             assert len(await events(engine.log, EVENTS)) == 8
-    rules.unlink()
+    rules.write_text("")
     async with Engine.open(settings) as engine:
         await engine.caught_up()
-        told = [e for e in await events(engine.log, EVENTS) if isinstance(e, LifecycleRulesSet)]
-        assert [e.version for e in told[1::2]] == ["default"] * 4
+        assert {(p.rules.new_days, p.rules.rhythm) for p in engine.parameters()} == {(60, False)}
+
+
+async def test_without_a_rules_file_what_is_in_force_stays(tmp_path: Path) -> None:
+    """A command that runs elsewhere, or a lost file, changes nobody's stage."""
+    rules = tmp_path / "lifecycle.toml"
+    rules.write_text("new_days = 30\n")
+    async with Engine.open(settings_for(tmp_path)) as engine:
+        await engine.caught_up()
+    rules.unlink()
+    async with Engine.open(settings_for(tmp_path)) as engine:
+        await engine.caught_up()
+        assert {p.rules.new_days for p in engine.parameters()} == {30}
+
+
+async def test_rules_are_compared_with_those_on_the_log_not_those_folded_so_far(tmp_path: Path) -> None:
+    """Rules that were told but not folded when the process died do not outlive the file's."""
+    (tmp_path / "lifecycle.toml").write_text("new_days = 30\n")
+    settings = settings_for(tmp_path)
+    async with Engine.open(settings) as engine:
+        await engine.caught_up()
+    log = await SqliteLog.open(settings.log_path, topic_specs(4))
+    other = LifecycleRulesSet(
+        event_id=event_id("other"), occurred_at=0, received_at=0, version="x", new_days=9
+    )
+    await log.append([Append(EVENTS, p, None, encode(other)) for p in range(4)])
+    await log.close()
+    async with Engine.open(settings) as engine, asyncio.timeout(20):
+        await engine.caught_up()
+        while {p.rules.new_days for p in engine.parameters()} != {30}:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_rules_file_that_is_named_must_be_there(tmp_path: Path) -> None:
+    """HEADWATER_LIFECYCLE with a typing error does not mean the defaults."""
+    with pytest.raises(BadRules, match="not there"):
+        async with Engine.open(settings_for(tmp_path, lifecycle=tmp_path / "typo.toml")):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -237,6 +321,7 @@ async def test_the_base_currency_and_the_rules_enter_the_log_once(tmp_path: Path
     [
         ("new_day = 3", "'new_day'"),
         ("new_days = 0", "new_days is 0"),
+        ("dormant_days = 1000000000000", "1 to 36500"),
         ('new_days = "x"', "int"),
         ("new_days = ", "Invalid value"),
         ("active_days = 200", "must not fall"),
@@ -244,10 +329,9 @@ async def test_the_base_currency_and_the_rules_enter_the_log_once(tmp_path: Path
 )
 async def test_rules_that_cannot_be_used_stop_the_start(tmp_path: Path, text: str, names: str) -> None:
     """The error names the file and what is wrong in it."""
-    rules = tmp_path / "lifecycle.toml"
-    rules.write_text(text)
+    (tmp_path / "lifecycle.toml").write_text(text)
     with pytest.raises(BadRules, match=names):
-        async with Engine.open(settings_for(tmp_path, lifecycle=rules)):
+        async with Engine.open(settings_for(tmp_path)):
             pass
 
 

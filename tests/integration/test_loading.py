@@ -7,7 +7,7 @@ import pytest
 
 from schemas.codec import decode
 from schemas.events import ClockTicked, OrderPlaced
-from streams.loading import DAY_MS, Load, LoadRefused, loads
+from streams.loading import DAY_MS, Load, LoadRefused, give_up, loads
 from streams.log import ProducerFenced
 from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, topic_specs
@@ -130,3 +130,23 @@ async def test_the_log_lists_its_loads(log: SqliteLog) -> None:
     assert {name: (load.row, load.rows, load.done) for name, load in (await loads(log)).items()} == {
         "file": (1, 6, False)
     }
+
+
+async def test_a_load_given_up_is_done_and_keeps_its_rows(log: SqliteLog) -> None:
+    """Nobody waits for its other rows, and whoever still appends them is stopped; it can be gone on with."""
+    load = await begin(log)
+    await load.append([order(0)], first_row=0)
+    assert await give_up(log, "file") == (await loads(log))["file"]
+    assert ((await loads(log))["file"].row, (await loads(log))["file"].done) == (1, True)
+    with pytest.raises(ProducerFenced):
+        await load.append([order(1)], first_row=1)
+    again = await begin(log)
+    await again.append([order(1)], first_row=1)
+    assert not (await loads(log))["file"].done
+    assert await orders_of(log) == [0, 1]
+
+
+async def test_a_load_that_never_was_cannot_be_given_up(log: SqliteLog) -> None:
+    """A mistyped name leaves nothing on the log."""
+    assert await give_up(log, "nobody") is None
+    assert await loads(log) == {}

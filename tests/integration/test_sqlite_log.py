@@ -90,3 +90,19 @@ class TestSqliteLog(LogContract):
         assert log._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert log._writer.execute("PRAGMA synchronous").fetchone() == (2,)
         assert isinstance(log._writer, sqlite3.Connection)
+
+    async def test_an_append_to_no_topic_hurts_nobody_else(self, log: SqliteLog) -> None:
+        """The caller hears of it, and the log goes on."""
+        with pytest.raises(KeyError):
+            await log.append(records("a", topic="unknown"))
+        await log.append(records("b"))
+        assert await values(log) == [b"b"]
+
+    async def test_a_read_is_bounded_in_bytes(self, log: SqliteLog) -> None:
+        """Large records come a few at a time, all of them in the end."""
+        await log.append([Append("plain", 0, b"k", bytes(100_000)) for _ in range(600)])
+        offset, reads = 0, 0
+        while found := await log.read("plain", 0, offset, 1_000):
+            offset, reads = found[-1].offset + 1, reads + 1
+        assert offset == 600
+        assert reads > 5

@@ -1,5 +1,6 @@
-"""Do the log, the table, the read model and the history tell the same?"""
+"""Do the log, the table, the read model and the history tell the same, and does time go on?"""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from api import answers
 from api.services import Services, Used
+from streams.loading import Progress, loads
 from streams.rows import PartitionRow
 from streams.topics import CUSTOMERS, EVENTS, TRANSITIONS
 
@@ -27,6 +29,7 @@ class Found(Struct, frozen=True):
     archived: Mapping[tuple[str, int], int]
     history_events: int
     history_customers: int
+    unfinished_loads: Mapping[str, Progress]
 
 
 class Check(Struct, frozen=True):
@@ -47,6 +50,7 @@ def checks(found: Found) -> list[Check]:
     failed = sum(row.failed for row in found.folded.values())
     unfolded = _behind(found.log, {(EVENTS, p): row.position for p, row in found.folded.items()}, (EVENTS,))
     untaken = _behind(found.log, found.read_model_offsets, (CUSTOMERS, TRANSITIONS))
+    unfinished = sorted(found.unfinished_loads.items())
     unarchived = _behind(found.log, found.archived, (EVENTS, TRANSITIONS))
     return [
         Check(
@@ -77,6 +81,14 @@ def checks(found: Found) -> list[Check]:
             failed == 0,
             f"{failed:,} in headwater.failed",
             'See why: headwater sql "select reason, count() from failed group by reason".',
+        ),
+        Check(
+            "every load is finished",
+            not found.unfinished_loads,
+            "; ".join(f"{name!r} is at row {load.row:,} of {load.rows:,}" for name, load in unfinished)
+            or "none is under way",
+            "A wall clock does not tick until then: run the same load again, or give it up: "
+            f"headwater events load --give-up {shlex.quote(unfinished[0][0]) if unfinished else 'NAME'}.",
         ),
     ]
 
@@ -112,4 +124,7 @@ async def _look(services: Services) -> Found:
         archived=await services.history.archived(),
         history_events=int(counted[0]),
         history_customers=int(counted[1]),
+        unfinished_loads={
+            name: progress for name, progress in (await loads(services.log)).items() if not progress.done
+        },
     )

@@ -7,6 +7,7 @@ import pytest
 
 from api.doctor import Found, checks
 from projections.parameters import Parameters
+from streams.loading import Progress
 from streams.rows import PartitionRow, new_partition
 from streams.topics import CUSTOMERS, EVENTS, TRANSITIONS
 
@@ -24,6 +25,7 @@ SOUND = Found(
     archived={(EVENTS, 0): 100, (TRANSITIONS, 0): 20},
     history_events=90,
     history_customers=7,
+    unfinished_loads={},
 )
 
 
@@ -46,6 +48,7 @@ def test_agreement_is_sound() -> None:
         ({"history_events": 89}, "history has every event"),
         ({"history_customers": 8}, "history has every event"),
         ({"folded": {0: partition(failed=1)}}, "every record was processed"),
+        ({"unfinished_loads": {"mine.jsonl": Progress(digest="d", rows=9, row=3)}}, "every load is finished"),
     ],
 )
 def test_a_disagreement_is_named(changes: dict[str, Any], what: str) -> None:
@@ -57,6 +60,15 @@ def test_counts_are_not_compared_while_records_are_on_their_way() -> None:
     """A part that is behind is said to be behind, not to be damaged."""
     assert wrong(archived={}, history_events=0, history_customers=0) == {"history follows the log"}
     assert wrong(read_model_offsets={}, read_model_customers=0) == {"read model follows the table"}
+
+
+def test_an_unfinished_load_is_named_with_both_ways_to_end_it() -> None:
+    """The remedy can be pasted into a shell, whatever the load is called."""
+    unfinished = {"my file.jsonl": Progress(digest="d", rows=9, row=3)}
+    *_, check = checks(msgspec.structs.replace(SOUND, unfinished_loads=unfinished))
+    assert check.found == "'my file.jsonl' is at row 3 of 9"
+    assert "run the same load again" in check.remedy
+    assert "headwater events load --give-up 'my file.jsonl'" in check.remedy
 
 
 def test_every_check_says_what_to_do() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Path, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
@@ -18,8 +19,10 @@ from api.problems import Problem
 from api.routes.events import MAX_EVENTS, parse_events
 from api.services import Services, Used
 from schemas.events import Event
-from streams.loading import Load, LoadRefused, Progress, loads
+from streams.loading import Load, LoadRefused, Progress, give_up, loads
 from streams.log import LogUnavailable, ProducerFenced
+
+logger = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["loads"])
 
@@ -53,7 +56,7 @@ async def get_load(name: Name, services: Used) -> Response:
     """The progress of a load; 404 if none of that name was begun."""
     progress = (await loads(services.log)).get(name)
     if progress is None:
-        raise Problem(404, f"No load is called {name!r}: begin it at row 0.")
+        raise _unknown(name)
     return answers.answer(_loaded(progress))
 
 
@@ -72,10 +75,35 @@ async def post_load(request: Request, name: Name, services: Used) -> Response:
     if chunk.first_row + len(events) > chunk.rows:
         raise Problem(422, f"Nothing was appended: the chunk ends after the last of {chunk.rows} rows.")
     progress = await _append(name, chunk, events, services)
+    request.app.state.metrics.accepted.inc(len(events))
     response = answers.answer(_loaded(progress))
     if progress.done:
-        response.background = BackgroundTask(services.engine.calibrate, services.read_model)
+        response.background = BackgroundTask(_calibrate, services)
     return response
+
+
+@router.delete(
+    "/loads/{name:path}",
+    summary="Give up a load",
+    responses=described((200, "How far it came; it counts as done.", Loaded), 404, 503),
+)
+async def delete_load(name: Name, services: Used) -> Response:
+    """Expect no more rows, so that the wall clock ticks again; those appended stay. Loading on undoes it."""
+    try:
+        progress = await give_up(services.log, name)
+    except (LogUnavailable, ProducerFenced) as error:
+        raise Problem(503, f"The load is as it was: {error} Give it up again.") from error
+    if progress is None:
+        raise _unknown(name)
+    return answers.answer(_loaded(progress))
+
+
+async def _calibrate(services: Services) -> None:
+    """Bring the boundaries up to date; the answer is sent already, and the next stream day does the same."""
+    try:
+        await services.engine.calibrate(services.read_model)
+    except LogUnavailable as error:
+        logger.error("calibration_failed", reason=str(error), remedy="headwater rfm calibrate")
 
 
 async def _append(name: str, chunk: Chunk, events: Sequence[Event], services: Services) -> Progress:
@@ -88,6 +116,10 @@ async def _append(name: str, chunk: Chunk, events: Sequence[Event], services: Se
     except (LogUnavailable, ProducerFenced) as error:
         raise Problem(503, f"Nothing was appended: {error} Run the load again.") from error
     return load.progress
+
+
+def _unknown(name: str) -> Problem:
+    return Problem(404, f"No load is called {name!r}: begin it at row 0.")
 
 
 def _loaded(progress: Progress) -> Loaded:

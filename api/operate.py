@@ -15,7 +15,7 @@ from api.services import Used
 from api.shapes import TimelineEvent
 from schemas import form
 from schemas.codec import Undecodable, decode
-from streams.log import Log, Record
+from streams.log import Log, LogUnavailable, Record
 from streams.topics import EVENTS
 
 router = APIRouter(tags=["operation"])
@@ -68,11 +68,16 @@ def _shown(partition: int, record: Record) -> dict[str, object]:
 @router.post(
     "/rfm/calibrate",
     summary="Put new RFM boundaries in force",
-    responses=described((200, "How many customers they were computed from.", dict[str, int]), 409),
+    responses=described((200, "How many customers they were computed from.", dict[str, int]), 409, 503),
 )
 async def calibrate(services: Used) -> Response:
     """Compute the boundaries from the customers as they are now; 409 while nobody has ordered."""
-    boundaries = await services.engine.calibrate(services.read_model)
+    try:
+        boundaries = await services.engine.calibrate(services.read_model)
+    except LogUnavailable as unavailable:
+        raise Problem(
+            503, f"The boundaries stay as they are: {unavailable} Ask again.", headers={"Retry-After": "1"}
+        ) from unavailable
     if boundaries is None:
         raise Problem(409, "No customer has an order yet: boundaries need at least one.")
     return answers.answer({"customers": boundaries.customers})

@@ -41,7 +41,9 @@ async def post_events(request: Request, services: Used) -> Response:
     if len(documents) > MAX_EVENTS:
         raise Problem(413, f"The list has {len(documents):,} events: send at most {MAX_EVENTS:,} at a time.")
     events = parse_events(documents, services)
-    return answers.answer(await _append(events, services), 202)
+    accepted = await _append(events, services)
+    request.app.state.metrics.accepted.inc(accepted.accepted)
+    return answers.answer(accepted, 202)
 
 
 def parse_events(documents: Sequence[object], services: Services) -> list[Event]:

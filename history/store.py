@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import TypeVar
+from uuid import uuid4
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -17,6 +20,8 @@ from history.migrations import migrate
 from history.timeline import Page, timeline
 
 T = TypeVar("T")
+
+STOP_EVERY_S = 0.1
 
 
 class Lane:
@@ -40,16 +45,22 @@ class Lane:
                 self._client = self._opened()
             raise
 
-    def close(self) -> None:
-        self._thread.shutdown(cancel_futures=True)
+    def close(self, stop: Callable[[], None]) -> None:
+        """Drop what waits, have `stop` end what runs, until nothing does."""
+        ending = Thread(target=partial(self._thread.shutdown, cancel_futures=True))
+        ending.start()
+        while ending.is_alive():
+            stop()  # again, for a call that was between two queries
+            ending.join(STOP_EVERY_S)
         self._client.close()
 
 
 class History:
     """The archive writes, timelines read and analysts ask: none waits for another."""
 
-    def __init__(self, writer: Client, reader: Lane, analyst: Lane, guard: Guard) -> None:
+    def __init__(self, writer: Client, reader: Lane, analyst: Lane, guard: Guard, mark: str) -> None:
         self._client = writer
+        self._mark = mark  # of the lanes' queries, among all that the server runs
         self._reader = reader
         self._analyst = analyst
         self._guard = guard
@@ -64,9 +75,11 @@ class History:
             writer.database = database
             ddl.create_tables(writer)
             migrate(writer)
-            reader = Lane("history-reader", partial(connect, url, READER, database))
-            analyst = Lane("history-analyst", partial(connect, url, ANALYST, database))
-            return cls(writer, reader, analyst, _guard(writer))
+            mark = uuid4().hex
+            marked = {"log_comment": mark}
+            reader = Lane("history-reader", partial(connect, url, {**marked, **READER}, database))
+            analyst = Lane("history-analyst", partial(connect, url, {**marked, **ANALYST}, database))
+            return cls(writer, reader, analyst, _guard(writer), mark)
         except BaseException:
             writer.close()
             raise
@@ -90,10 +103,14 @@ class History:
         return {(topic, number): upto for topic, number, upto in found.result_rows}
 
     def close(self) -> None:
-        """Let running queries end, then close the engine. The archive must have stopped."""
-        self._reader.close()
-        self._analyst.close()
+        """Stop running queries, then close the engine; blocks meanwhile. The archive must have stopped."""
+        for lane in (self._reader, self._analyst):
+            lane.close(self._stop)
         self._client.close()
+
+    def _stop(self) -> None:
+        with suppress(DatabaseError):  # a server's user may lack the right: the query's own limit ends it
+            self._client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{self._mark}' ASYNC")
 
 
 def _guard(client: Client) -> Guard:

@@ -1,5 +1,6 @@
 """Does the history hold every record of the log once, whatever is on the log and whenever it is killed?"""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from history.archive import HistoryWriter, Refused
 from history.client import HistoryUnavailable
+from history.guard import QueryRefused
 from history.store import History
 from schemas import codec, form
 from schemas.events import (
@@ -321,6 +323,24 @@ async def test_a_reopened_history_goes_on_where_it_was(engine: str) -> None:
     assert await rows(again, "SELECT count() FROM events") == [[1]]
     assert await rows(again, "SELECT count() = uniqExact(number) FROM migrations") == [[1]]
     again.close()
+
+
+LONG = "SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1"
+
+
+@pytest.mark.usefixtures("opened")
+async def test_closing_stops_a_running_query_and_drops_those_that_wait(engine: str) -> None:
+    """A stop does not wait for an analyst: the query ends by being killed, not by its limit."""
+    history = History.open(engine, "closed")
+    running, waiting = (asyncio.create_task(history.sql(LONG)) for _ in range(2))
+    processes = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number) = 1%'"
+    while history._client.query(processes).result_rows[0][0] < 2:  # the second is this query itself
+        await asyncio.sleep(0.05)
+    await asyncio.to_thread(history.close)
+    with pytest.raises(QueryRefused, match="QUERY_WAS_CANCELLED"):
+        await running
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 PROGRAM = """

@@ -40,7 +40,7 @@ def impatient(engine: str, history: History, monkeypatch: pytest.MonkeyPatch) ->
     lane = Lane("impatient", lambda: connect(engine, {**ANALYST, "max_execution_time": 1}, "headwater"))
     monkeypatch.setattr(history, "_analyst", lane)
     yield
-    lane.close()
+    lane.close(lambda: None)
 
 
 async def test_an_answer_has_columns_rows_and_json_values(history: History) -> None:

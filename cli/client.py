@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import msgspec
 
 from cli import directory
 from cli.errors import Refused
@@ -47,6 +48,17 @@ async def in_process(api: "FastAPI") -> AsyncIterator["Client"]:
         yield Client(http)
 
 
+class _Fault(msgspec.Struct, frozen=True):
+    index: int
+    field: str
+    detail: str
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    detail: str
+    errors: tuple[_Fault, ...] = ()
+
+
 class Client:
     """Calls of the HTTP API."""
 
@@ -60,6 +72,10 @@ class Client:
     async def post(self, path: str, body: object) -> Any:
         """The answer's JSON; raises Refused with the problem's sentence."""
         return _answer(await self._send("POST", path, json=body))
+
+    async def delete(self, path: str) -> Any:
+        """The answer's JSON; raises Refused with the problem's sentence."""
+        return _answer(await self._send("DELETE", path))
 
     async def find(self, path: str) -> Any:
         """Like `get`; None where the path names nothing."""
@@ -76,9 +92,14 @@ class Client:
 
 
 def _answer(response: httpx2.Response) -> Any:
-    if response.is_success:
-        return response.json()
-    problem = response.json()
-    faults = problem.get("errors", ())
-    listed = [f"  {fault['index']}: {fault['field']}: {fault['detail']}" for fault in faults]
-    raise Refused("\n".join([problem["detail"], *(listed if len(listed) > 1 else ())]))
+    try:
+        if response.is_success:
+            return msgspec.json.decode(response.content)
+        problem = msgspec.json.decode(response.content, type=_Problem)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Refused(
+            f"{response.url} answered {response.status_code} with {response.text[:80]!r}, which is no answer "
+            "of Headwater's: look at the server's output."
+        ) from None
+    listed = [f"  {fault.index}: {fault.field}: {fault.detail}" for fault in problem.errors]
+    raise Refused("\n".join([problem.detail, *(listed if len(listed) > 1 else ())]))

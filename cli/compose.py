@@ -88,7 +88,7 @@ async def running(
                     await _announce(load, settings, fixed.shift_days or 0)
                 engine = await stack.enter_async_context(Engine.open(settings))
                 history = await asyncio.to_thread(History.open, _history_url(settings))
-                stack.callback(history.close)
+                stack.push_async_callback(asyncio.to_thread, history.close)
                 archive = Archive(engine.log, history.writer)
                 stack.push_async_callback(archive.close)
                 await archive.start()
@@ -100,12 +100,12 @@ async def running(
             except CANNOT_START as error:
                 raise Refused(str(error)) from error
             work = (read_model.run(), archive.run(), engine.calibrate_daily(read_model), _failure(engine))
-            async with _background(*work):
+            async with background(*work):
                 yield Parts(services, engine, archive, api)
 
 
 @asynccontextmanager
-async def _background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run `work` beside the body; if any of it fails, the body is cancelled and the failure raised."""
     body = asyncio.current_task()
     failures: list[BaseException] = []

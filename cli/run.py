@@ -56,8 +56,9 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
 
     def stop() -> None:
         nonlocal stopped
-        stopped = True
-        task.cancel()
+        if not stopped:  # a second signal does not cancel the clean-up that the first began
+            stopped = True
+            task.cancel()
 
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -9,7 +9,7 @@ import structlog
 import uvicorn
 
 from cli import directory
-from cli.compose import Parts
+from cli.compose import Parts, background
 from cli.errors import Refused
 
 logger = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ def address(listening: socket.socket) -> str:
 
 @asynccontextmanager
 async def serving(parts: Parts, listening: socket.socket) -> AsyncIterator[str]:
-    """Serve the API; gives its address."""
+    """Serve the API; gives its address. A server that dies cancels the body, and its error is raised."""
     config = uvicorn.Config(
         parts.api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
     )
@@ -57,8 +57,16 @@ async def serving(parts: Parts, listening: socket.socket) -> AsyncIterator[str]:
     try:
         with directory.announced(parts.data_dir, address(listening)):
             logger.info("serving", address=address(listening))
-            yield address(listening)
+            async with background(_raise_its_end(task)):
+                yield address(listening)
     finally:
         parts.services.live.close()
         server.should_exit = True
-        await task
+        if not task.done():  # one that ended by itself has been told of
+            await task
+
+
+async def _raise_its_end(server: "asyncio.Task[None]") -> None:
+    await asyncio.wait({server})
+    server.result()
+    raise RuntimeError("The HTTP server ended by itself: look at the output before this, and start it again.")

@@ -1,0 +1,70 @@
+"""What happens to a command whose HTTP server dies?"""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from cli import serving
+from cli.compose import Parts
+
+
+@pytest.fixture
+def listening() -> Iterator[socket.socket]:
+    with serving.bind("127.0.0.1", 0) as listening:
+        yield listening
+
+
+def parts(data_dir: Path) -> Parts:
+    async def api(scope: object, receive: object, send: object) -> None: ...
+
+    stand_in: Any = SimpleNamespace(data_dir=data_dir, api=api, services=SimpleNamespace(live=Live()))
+    return cast(Parts, stand_in)
+
+
+class Live:
+    """Nobody follows."""
+
+    def close(self) -> None: ...
+
+
+async def serve_until_it_ends(data_dir: Path, listening: socket.socket) -> None:
+    async with serving.serving(parts(data_dir), listening), asyncio.timeout(30):
+        await asyncio.Event().wait()
+
+
+async def test_a_server_that_dies_ends_the_command_with_its_error(
+    tmp_path: Path, listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that serves nothing must not look alive."""
+
+    async def die(*_: object) -> None:
+        raise OSError("no more file descriptors")
+
+    monkeypatch.setattr(serving.Server, "serve", die)
+    with pytest.raises(OSError, match="no more file descriptors"):
+        await serve_until_it_ends(tmp_path, listening)
+    assert not (tmp_path / "server.json").exists()
+
+
+async def test_a_server_that_returns_by_itself_is_an_error_too(
+    tmp_path: Path, listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uvicorn returns where its start failed."""
+
+    async def leave(*_: object) -> None: ...
+
+    monkeypatch.setattr(serving.Server, "serve", leave)
+    with pytest.raises(RuntimeError, match="ended by itself"):
+        await serve_until_it_ends(tmp_path, listening)
+
+
+async def test_a_server_that_is_stopped_is_no_error(tmp_path: Path, listening: socket.socket) -> None:
+    """The usual end."""
+    async with serving.serving(parts(tmp_path), listening) as address:
+        assert address.startswith("http://127.0.0.1:")
+        assert (tmp_path / "server.json").exists()

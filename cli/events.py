@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -52,18 +52,37 @@ async def _tail(data_dir: Path, limit: int, follow: bool) -> None:
 @app.command()
 def load(
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(help="One event a line, each as POST /events takes it.", exists=True, dir_okay=False),
-    ],
+    ] = None,
     name: Annotated[
         str | None, typer.Option(help="What to call this load; by default the file's name.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Validate every line and append nothing.")
     ] = False,
+    give_up: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Instead: expect no more of this load, so that the clock goes on."),
+    ] = None,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Load a file of events: all of it or, if a line is invalid, nothing. Run it again to resume."""
+    if (file is None) == (give_up is None):
+        raise Refused("events load takes a file of events, or --give-up with the name of a load: give one.")
+    if give_up is not None:
+        told = run(_give_up(data_dir, give_up))
+        print(f"{give_up} is given up: {told['row']} of {told['rows']} events are loaded.", file=sys.stderr)
+    elif file is not None:
+        _load_file(file, name or file.name, dry_run, data_dir)
+
+
+async def _give_up(data_dir: Path, name: str) -> Any:
+    async with connect(data_dir) as engine:
+        return await engine.delete(_path(name))
+
+
+def _load_file(file: Path, name: str, dry_run: bool, data_dir: Path) -> None:
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -81,7 +100,7 @@ def load(
         if dry_run:
             print(f"{checked.rows} events, all valid; nothing was appended.", file=sys.stderr)
             return
-        loaded = run(_load(data_dir, file, name or file.name, checked, progress))
+        loaded = run(_load(data_dir, file, name, checked, progress))
     already = checked.rows - loaded
     print(
         f"{loaded} events loaded" + (f", {already} were loaded before." if already else "."), file=sys.stderr

@@ -3,6 +3,7 @@
 import json
 import re
 import select
+import shlex
 import shutil
 import signal
 import subprocess
@@ -130,6 +131,34 @@ def test_a_changed_file_is_refused_with_the_remedy(served: Path, tmp_path: Path)
     changed = written(tmp_path / "mine.jsonl", 1_201)
     _, err = ask("events", "load", changed, "--data-dir", served, expect=2)
     assert "--name" in err
+
+
+def test_a_load_is_given_up_by_the_name_that_the_doctor_tells(served: Path) -> None:
+    """Its remedy, pasted, ends what it complained of."""
+    chunk = {
+        "digest": "0" * 64,
+        "rows": 2,
+        "first_row": 0,
+        "events": [ORDER | {"customer_id": "half", "order_id": "1"}],
+    }
+    address = json.loads((served / "server.json").read_bytes())["address"]
+    httpx2.post(f"{address}/loads/half%20a%20file", json=chunk).raise_for_status()
+    out, _ = ask("doctor", "--data-dir", served, expect=1)
+    assert "BAD  every load is finished: 'half a file' is at row 1 of 2" in out
+    remedy = shlex.split(re.findall(r"headwater (events load --give-up .*)\.", out)[0])
+    _, err = ask(*remedy, "--data-dir", served)
+    assert err == "half a file is given up: 1 of 2 events are loaded.\n"
+    checks = httpx2.get(f"{address}/doctor").json()["checks"]
+    assert all(check["ok"] for check in checks if check["what"] == "every load is finished")
+
+
+def test_a_load_is_of_a_file_or_given_up(served: Path) -> None:
+    """Neither, both, and a load that never was are refused with what to do."""
+    for words in ((), (served.parent / "mine.jsonl", "--give-up", "x")):
+        _, err = ask("events", "load", *words, "--data-dir", served, expect=2)
+        assert err.endswith("give one.\n")
+    _, err = ask("events", "load", "--give-up", "nobody", "--data-dir", served, expect=2)
+    assert err.startswith("headwater: No load is called 'nobody'")
 
 
 def test_a_file_with_a_fault_loads_nothing(served: Path, tmp_path: Path) -> None:

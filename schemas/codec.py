@@ -44,6 +44,7 @@ def _form(entry: Registered) -> _Form:
 
 
 _BY_ID = {entry.id: _form(entry) for entry in registry.all_registered()}
+_BY_HEADER = {form.header: form for form in _BY_ID.values()}
 _BY_TYPE = {form.event: form for form in _BY_ID.values() if form.newest is None}
 
 
@@ -58,7 +59,7 @@ def encode(event: Event) -> bytes:
 
 def decode(data: bytes) -> Event:
     """The event as its newest version, whichever wrote it; raises Undecodable, beyond the limits too."""
-    form = _form_of(data)
+    form = _BY_HEADER.get(data[: HEADER.size]) or _form_of(data)
     body = BytesIO(data)
     body.seek(HEADER.size)
     try:

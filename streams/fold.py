@@ -70,10 +70,8 @@ def output_id(*cause: object) -> str:
 
     A version 8 UUID (RFC 9562) over BLAKE2b, which takes a quarter of uuid5's time.
     """
-    digest = blake2b("\x1f".join(map(str, cause)).encode(), digest_size=16).digest()
-    value = int.from_bytes(digest) & ~(0xF000 << 64 | 0xC000 << 48) | 0x8000 << 64 | 0x8000 << 48
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    text = blake2b("\x1f".join(map(str, cause)).encode(), digest_size=15).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-8{text[12:15]}-8{text[15:18]}-{text[18:]}"
 
 
 async def fold(run: Run, before: PartitionRow, table: Rows, partitions: int) -> AsyncIterator[Effects]:

@@ -135,12 +135,8 @@ def test_a_changed_file_is_refused_with_the_remedy(served: Path, tmp_path: Path)
 
 def test_a_load_is_given_up_by_the_name_that_the_doctor_tells(served: Path) -> None:
     """Its remedy, pasted, ends what it complained of."""
-    chunk = {
-        "digest": "0" * 64,
-        "rows": 2,
-        "first_row": 0,
-        "events": [ORDER | {"customer_id": "half", "order_id": "1"}],
-    }
+    event = {"type": "CustomEvent", "customer_id": "half", "name": "half"}
+    chunk = {"digest": "0" * 64, "rows": 2, "first_row": 0, "events": [event]}
     address = json.loads((served / "server.json").read_bytes())["address"]
     httpx2.post(f"{address}/loads/half%20a%20file", json=chunk).raise_for_status()
     out, _ = ask("doctor", "--data-dir", served, expect=1)

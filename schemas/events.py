@@ -41,7 +41,7 @@ class EngineEvent(Event, frozen=True, kw_only=True, gc=False):
 
 
 class CustomerErased(CustomerEvent, frozen=True, kw_only=True, gc=False):
-    """The customer's personal data must be forgotten (GDPR article 17 or the like)."""
+    """The customer asked to be forgotten (GDPR article 17); only recorded, erasure itself comes later."""
 
     request_id: str | None = None
     requested_at: Millis | None = None

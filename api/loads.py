@@ -29,13 +29,23 @@ router = APIRouter(tags=["loads"])
 Name = Annotated[str, Path(min_length=1, max_length=128, description="What the load is called.")]
 
 
-class Chunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The next rows of a source. `digest` and `rows` are of the whole source, and the same in every chunk."""
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 
-    digest: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+class Chunk(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The next rows of a source; without events it begins the load, so that a wall clock waits for its rows.
+
+    `digest` and `rows` are of the whole source, and the same in every chunk. `digest_before` is of as many of
+    its first rows as `GET /loads/{name}` tells: a source that grew goes on by it. `again` loads rows once
+    more that were loaded under another name.
+    """
+
+    digest: Digest
     rows: Annotated[int, msgspec.Meta(ge=1)]
     first_row: Annotated[int, msgspec.Meta(ge=0)]
-    events: Annotated[list[object], msgspec.Meta(min_length=1, max_length=MAX_EVENTS)]
+    events: Annotated[list[object], msgspec.Meta(max_length=MAX_EVENTS)]
+    digest_before: Digest | None = None
+    again: bool = False
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -66,7 +76,10 @@ async def get_load(name: Name, services: Used) -> Response:
     responses=described((200, "How far the load is now.", Loaded), 400, 404, 409, 413, 415, 422, 503),
 )
 async def post_load(request: Request, name: Name, services: Used) -> Response:
-    """Append a chunk and the load's progress, or nothing; 409 if other rows are next, or another source's."""
+    """Append a chunk and the load's progress, or nothing; 409 if other rows are next, or another source's.
+
+    409 too where the same rows are loaded under another name.
+    """
     try:
         chunk = msgspec.convert(await read_json(request), Chunk)
     except msgspec.ValidationError as error:
@@ -77,7 +90,7 @@ async def post_load(request: Request, name: Name, services: Used) -> Response:
     progress = await _append(name, chunk, events, services)
     request.app.state.metrics.accepted.inc(len(events))
     response = answers.answer(_loaded(progress))
-    if progress.done:
+    if progress.done and events:
         response.background = BackgroundTask(_calibrate, services)
     return response
 
@@ -109,8 +122,19 @@ async def _calibrate(services: Services) -> None:
 async def _append(name: str, chunk: Chunk, events: Sequence[Event], services: Services) -> Progress:
     ticks = services.settings.clock == "events"
     try:
-        load = await Load.begin(services.log, name, digest=chunk.digest, rows=chunk.rows, ticks=ticks)
-        await load.append(events, first_row=chunk.first_row)
+        load = await Load.begin(
+            services.log,
+            name,
+            digest=chunk.digest,
+            rows=chunk.rows,
+            digest_of_first=lambda _: chunk.digest_before,
+            again=chunk.again,
+            ticks=ticks,
+        )
+        if events:
+            await load.append(events, first_row=chunk.first_row)
+        else:
+            await load.announce()
     except LoadRefused as refused:
         raise Problem(409, str(refused)) from refused
     except (LogUnavailable, ProducerFenced) as error:

@@ -1,7 +1,7 @@
 """What runs in a Headwater process, and in which order does it start and stop?"""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,8 @@ class Source(NamedTuple):
     digest: str  # SHA-256, hex
     rows: int
     shifted: bool = False
+    digest_of_first: Callable[[int], str | None] = lambda _: None  # of the source's first rows
+    again: bool = False  # also where it is loaded under another name
 
 
 class Parts(NamedTuple):
@@ -139,6 +141,8 @@ async def begin(log: Log, source: Source, settings: Settings, shift_days: int) -
         source.name,
         digest=source.digest,
         rows=source.rows,
+        digest_of_first=source.digest_of_first,
+        again=source.again,
         shift_days=shift_days if source.shifted else 0,
         ticks=settings.clock == "events",
     )

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli import jsonl
-from cli.client import Client, connect
+from cli.client import connect
 from cli.errors import Refused
 from cli.options import DATA_DIR, DataDir
 from cli.run import run, run_until_stopped
@@ -65,16 +66,28 @@ def load(
         str | None,
         typer.Option(metavar="NAME", help="Instead: expect no more of this load, so that the clock goes on."),
     ] = None,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="With a new --name: load rows once more. Each without an event_id of its own counts again.",
+        ),
+    ] = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Load a file of events: all of it or, if a line is invalid, nothing. Run it again to resume."""
+    """Load a file of events: all of it or, if a line is invalid, nothing. Run it again to resume.
+
+    A file to whose end lines were added goes on at the first that is new.
+    """
     if (file is None) == (give_up is None):
         raise Refused("events load takes a file of events, or --give-up with the name of a load: give one.")
     if give_up is not None:
         told = run(_give_up(data_dir, give_up))
         print(f"{give_up} is given up: {told['row']} of {told['rows']} events are loaded.", file=sys.stderr)
     elif file is not None:
-        _load_file(file, name or file.name, dry_run, data_dir)
+        if again and name is None:
+            raise Refused("--again loads the rows of a file once more: name that load with --name.")
+        _load_file(file, name or file.name, again, dry_run, data_dir)
 
 
 async def _give_up(data_dir: Path, name: str) -> Any:
@@ -82,7 +95,7 @@ async def _give_up(data_dir: Path, name: str) -> Any:
         return await engine.delete(_path(name))
 
 
-def _load_file(file: Path, name: str, dry_run: bool, data_dir: Path) -> None:
+def _load_file(file: Path, name: str, again: bool, dry_run: bool, data_dir: Path) -> None:
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -100,7 +113,7 @@ def _load_file(file: Path, name: str, dry_run: bool, data_dir: Path) -> None:
         if dry_run:
             print(f"{checked.rows} events, all valid; nothing was appended.", file=sys.stderr)
             return
-        loaded = run(_load(data_dir, file, name, checked, progress))
+        loaded = run(_load(data_dir, file, name, again, checked, progress))
     already = checked.rows - loaded
     print(
         f"{loaded} events loaded" + (f", {already} were loaded before." if already else "."), file=sys.stderr
@@ -117,32 +130,25 @@ def _check(file: Path, progress: Progress) -> jsonl.Checked:
     raise AssertionError("a check ends with its result")
 
 
-async def _load(data_dir: Path, file: Path, name: str, checked: jsonl.Checked, progress: Progress) -> int:
+async def _load(
+    data_dir: Path, file: Path, name: str, again: bool, checked: jsonl.Checked, progress: Progress
+) -> int:
     """Append what is not on the log yet; the number of events appended."""
     from cli.compose import Source  # the whole engine: not for headwater --help
 
-    async with connect(data_dir, load=Source(name, checked.digest, checked.rows)) as engine:
-        before = await _begin(engine, name, checked)
-        row = before
+    digest_of_first = partial(jsonl.digest_of_first, file)
+    source = Source(name, checked.digest, checked.rows, digest_of_first=digest_of_first, again=again)
+    async with connect(data_dir, load=source) as engine:
+        body = {"digest": checked.digest, "rows": checked.rows, "again": again}
+        known = await engine.find(_path(name))
+        if known is not None:
+            body["digest_before"] = digest_of_first(known["rows"])
+        before = row = (await engine.post(_path(name), body | {"first_row": 0, "events": []}))["row"]
         task = progress.add_task("Loading (events)", total=checked.rows, completed=row)
-        for chunk in jsonl.chunks(file, digest=checked.digest, after_row=row):
-            body = {"digest": checked.digest, "rows": checked.rows, "first_row": row, "events": chunk}
-            row = (await engine.post(_path(name), body))["row"]
+        for chunk in jsonl.chunks(file, name=name, after_row=row):
+            row = (await engine.post(_path(name), body | {"first_row": row, "events": chunk}))["row"]
             progress.update(task, completed=row)
-        return checked.rows - before
-
-
-async def _begin(engine: Client, name: str, checked: jsonl.Checked) -> int:
-    """The row to go on at: where an earlier run of the same load stopped, or 0."""
-    known = await engine.find(_path(name))
-    if known is None:
-        return 0
-    if known["digest"] != checked.digest:
-        raise Refused(
-            f"Another file was loaded as {name!r}, up to its event {known['row']}: "
-            "restore that file, or give this one another name with --name."
-        )
-    return int(known["row"])
+        return checked.rows - int(before)
 
 
 def _path(name: str) -> str:

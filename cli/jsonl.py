@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from uuid import NAMESPACE_OID, uuid5
@@ -26,7 +27,7 @@ class Line(NamedTuple):
 class Checked(NamedTuple):
     """A whole file, read once: `faults` are sentences that begin with the line's number."""
 
-    digest: str  # SHA-256 of the file, hex
+    digest: str  # of its rows, as digest_of_first has it
     rows: int  # lines that are not blank
     faults: list[str]  # the first MOST_FAULTS
 
@@ -39,6 +40,14 @@ def lines(path: Path) -> Iterator[Line]:
                 yield Line(number, text)
 
 
+def digest_of_first(path: Path, rows: int) -> str:
+    """SHA-256 of the first rows, hex; blank lines, indents and the kind of line end make no difference."""
+    digest = hashlib.sha256()
+    for line in islice(lines(path), rows):
+        digest.update(line.text.strip() + b"\n")
+    return digest.hexdigest()
+
+
 def check(path: Path, now_ms: int) -> Iterator[int | Checked]:
     """Read and validate the file as the API would: bytes read so far now and then, the result at the end."""
     digest = hashlib.sha256()
@@ -46,10 +55,10 @@ def check(path: Path, now_ms: int) -> Iterator[int | Checked]:
     faults: list[str] = []
     with path.open("rb") as file:
         for number, text in enumerate(file, 1):
-            digest.update(text)
             read += len(text)
-            if text.strip():
+            if row := text.strip():
                 rows += 1
+                digest.update(row + b"\n")
                 if len(faults) < MOST_FAULTS:
                     faults += faults_of(Line(number, text), now_ms)
             if number % 1_000 == 0:
@@ -70,10 +79,10 @@ def faults_of(line: Line, now_ms: int) -> list[str]:
     return []
 
 
-def chunks(path: Path, *, digest: str, after_row: int) -> Iterator[list[Document]]:
+def chunks(path: Path, *, name: str, after_row: int) -> Iterator[list[Document]]:
     """The events after the first `after_row`, as many at once as the API takes.
 
-    An event without an id gets one from the file's digest and its line, the same on every load.
+    An event without an id gets one from the load's name and its row, the same on every run.
     """
     chunk: list[Document] = []
     size = 0
@@ -84,9 +93,13 @@ def chunks(path: Path, *, digest: str, after_row: int) -> Iterator[list[Document
             yield chunk
             chunk, size = [], 0
         document: Document = msgspec.json.decode(line.text, type=Document)
-        document.setdefault("event_id", str(uuid5(NAMESPACE_OID, f"{digest}/{line.number}")))
+        document.setdefault("event_id", _id(name, row, line.text))
         document.setdefault("source", SOURCE)
         chunk.append(document)
         size += len(line.text)
     if chunk:
         yield chunk
+
+
+def _id(name: str, row: int, text: bytes) -> str:
+    return str(uuid5(NAMESPACE_OID, f"{name}/{row}/{text.strip().decode()}"))

@@ -47,6 +47,37 @@ async def test_a_load_goes_on_until_it_is_done(api: Api) -> None:
     assert "headwater_events_accepted_total 2.0" in (await api.client.get("/metrics")).text
 
 
+async def send(api: Api, name: str, digest: str, events: int, **more: object) -> Any:
+    chunk = {"digest": digest * 64, "rows": 2, "first_row": 0, "events": [order("c")] * events}
+    return await api.client.post(f"/loads/{name}", json=chunk | more)
+
+
+async def test_a_load_is_begun_without_events(api: Api) -> None:
+    """It says where to go on, and a wall clock waits for it from then on; nothing counts as accepted."""
+    assert (await send(api, "x", "a", 0)).json()["row"] == 0
+    assert await api.get("/loads/x") == {"digest": "a" * 64, "rows": 2, "row": 0, "done": False}
+    assert "headwater_events_accepted_total 0.0" in (await api.client.get("/metrics")).text
+
+
+async def test_a_source_that_grew_goes_on(api: Api) -> None:
+    """With the digest of the rows that were known; without it, or with another one, 409."""
+    await send(api, "x", "a", 2)
+    grown = {"rows": 3, "first_row": 2}
+    for more in ({}, {"digest_before": "c" * 64}):
+        refused = await send(api, "x", "b", 1, **grown, **more)
+        assert (refused.status_code, "from other rows" in refused.text) == (409, True)
+    told = (await send(api, "x", "b", 1, **grown, digest_before="a" * 64)).json()
+    assert told == {"digest": "b" * 64, "rows": 3, "row": 3, "done": True}
+
+
+async def test_the_same_rows_under_another_name_are_a_conflict(api: Api) -> None:
+    """409 naming the load that has them, unless they are to be loaded again."""
+    await send(api, "x", "a", 2)
+    refused = await send(api, "y", "a", 2)
+    assert (refused.status_code, "as 'x' already" in refused.json()["detail"]) == (409, True)
+    assert (await send(api, "y", "a", 2, again=True)).json()["done"]
+
+
 async def test_a_load_is_given_up(api: Api) -> None:
     """It is done where it is; giving it up again changes nothing."""
     await load(api, rows=2)

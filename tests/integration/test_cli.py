@@ -126,11 +126,43 @@ def test_a_second_load_appends_nothing(served: Path) -> None:
     assert "0 events loaded, 1200 were loaded before." in err
 
 
-def test_a_changed_file_is_refused_with_the_remedy(served: Path, tmp_path: Path) -> None:
-    """Its rows would not continue those on the log; under another name it is another load."""
-    changed = written(tmp_path / "mine.jsonl", 1_201)
-    _, err = ask("events", "load", changed, "--data-dir", served, expect=2)
+def test_a_renamed_file_is_refused_unless_it_is_asked_for_again(served: Path, tmp_path: Path) -> None:
+    """Its rows are on the log; --again needs a name, and then counts them a second time."""
+    path = tmp_path / "renamed.jsonl"
+    line = json.dumps({"type": "CustomEvent", "customer_id": "twice", "name": "n"})
+    (tmp_path / "first.jsonl").write_text(line)
+    path.write_text(line + "\n")
+    ask("events", "load", tmp_path / "first.jsonl", "--data-dir", served)
+    _, err = ask("events", "load", path, "--data-dir", served, expect=2)
+    assert err.startswith("headwater: These rows are loaded as 'first.jsonl' already, 1 of 1")
+    _, err = ask("events", "load", path, "--again", "--data-dir", served, expect=2)
     assert "--name" in err
+    _, err = ask("events", "load", path, "--again", "--name", "second", "--data-dir", served)
+    assert err == "1 events loaded.\n"
+    for _ in range(2):
+        _, err = ask("events", "load", path, "--name", "second", "--data-dir", served)
+        assert err == "0 events loaded, 1 were loaded before.\n"
+
+
+def test_a_file_that_grew_is_loaded_from_its_first_new_line(served: Path, tmp_path: Path) -> None:
+    """Each event once."""
+    path = tmp_path / "grows.jsonl"
+    lines = [json.dumps({"type": "CustomEvent", "customer_id": "grown", "name": f"n{n}"}) for n in range(3)]
+    path.write_text("\n".join(lines[:2]))
+    ask("events", "load", path, "--data-dir", served)
+    path.write_text("\n".join(lines))
+    _, err = ask("events", "load", path, "--data-dir", served)
+    assert err == "1 events loaded, 2 were loaded before.\n"
+
+
+@pytest.mark.parametrize("orders", [1_199, 1_201])
+def test_a_changed_file_is_refused_with_the_remedy(served: Path, tmp_path: Path, orders: int) -> None:
+    """Its rows would not continue those on the log; under another name they count again."""
+    changed = written(tmp_path / "mine.jsonl", orders)
+    changed.write_text(changed.read_text("utf-8").replace("12.50", "12.60"), "utf-8")
+    _, err = ask("events", "load", changed, "--data-dir", served, expect=2)
+    assert "from other rows" in err
+    assert "each row without an event_id of its own counts again" in err
 
 
 def test_a_load_is_given_up_by_the_name_that_the_doctor_tells(served: Path) -> None:

@@ -57,7 +57,7 @@ def test_chunks_hold_every_row_once(tmp_path: Path) -> None:
     """Within the API's limits, in the order of the file, without blank lines."""
     lines = [text for n in range(1_234) for text in ("", json.dumps(ORDER | {"order_id": str(n)}))]
     file = written(tmp_path / "f", *lines)
-    chunks = list(jsonl.chunks(file, digest="d", after_row=0))
+    chunks = list(jsonl.chunks(file, name="n", after_row=0))
     assert [event["order_id"] for chunk in chunks for event in chunk] == [str(n) for n in range(1_234)]
     assert all(len(chunk) <= jsonl.CHUNK_EVENTS for chunk in chunks)
     assert checked(file).rows == 1_234
@@ -66,23 +66,42 @@ def test_chunks_hold_every_row_once(tmp_path: Path) -> None:
 def test_chunks_stay_below_the_size_of_a_request(tmp_path: Path) -> None:
     """Long events make short chunks."""
     lines = [json.dumps({"type": "CustomEvent", "name": "x" * 4_000})] * 400
-    for chunk in jsonl.chunks(written(tmp_path / "f", *lines), digest="d", after_row=0):
+    for chunk in jsonl.chunks(written(tmp_path / "f", *lines), name="n", after_row=0):
         assert len(json.dumps(chunk)) < 1 << 20
 
 
 def test_ids_are_the_same_from_any_row(tmp_path: Path) -> None:
     """A resumed load gives a row the id that an earlier run gave it."""
     file = written(tmp_path / "f", *[json.dumps(ORDER)] * 5)
-    [whole] = jsonl.chunks(file, digest="d", after_row=0)
-    [rest] = jsonl.chunks(file, digest="d", after_row=3)
+    [whole] = jsonl.chunks(file, name="n", after_row=0)
+    [rest] = jsonl.chunks(file, name="n", after_row=3)
     assert rest == whole[3:]
     assert len({str(event["event_id"]) for event in whole}) == 5
+
+
+def test_ids_are_of_the_load_and_the_row(tmp_path: Path) -> None:
+    """Another name's are others, and rows that are added, or blank lines, leave those before as they were."""
+    [events] = jsonl.chunks(written(tmp_path / "f", *[json.dumps(ORDER)] * 2), name="n", after_row=0)
+    [grown] = jsonl.chunks(written(tmp_path / "g", "", *[json.dumps(ORDER)] * 3), name="n", after_row=0)
+    [other] = jsonl.chunks(tmp_path / "f", name="m", after_row=0)
+    assert grown[:2] == events
+    assert not {str(event["event_id"]) for event in events} & {str(event["event_id"]) for event in other}
+
+
+def test_the_digest_is_of_rows(tmp_path: Path) -> None:
+    """A last line without its end, blank lines and Windows' line ends are the same rows; other text not."""
+    file = written(tmp_path / "f", "{}", "[]")
+    assert checked(file).digest == jsonl.digest_of_first(file, 2)
+    (tmp_path / "g").write_bytes(b"{}\r\n\r\n []")
+    assert checked(tmp_path / "g").digest == checked(file).digest
+    assert jsonl.digest_of_first(written(tmp_path / "h", "{}", "[]", "1"), 2) == checked(file).digest
+    assert checked(written(tmp_path / "i", "{}[]")).digest != checked(file).digest
 
 
 def test_ids_of_the_file_are_kept(tmp_path: Path) -> None:
     """An event that has an id keeps it."""
     event_id = "11111111-1111-4111-8111-111111111111"
     [[event]] = jsonl.chunks(
-        written(tmp_path / "f", json.dumps(ORDER | {"event_id": event_id})), digest="d", after_row=0
+        written(tmp_path / "f", json.dumps(ORDER | {"event_id": event_id})), name="n", after_row=0
     )
     assert event["event_id"] == event_id

@@ -89,8 +89,67 @@ async def test_a_later_load_fences_the_one_under_way(log: SqliteLog) -> None:
 async def test_changed_content_is_refused_with_the_remedy(log: SqliteLog) -> None:
     """Rows of another file must not continue this one's."""
     await (await begin(log)).append([order(0)], first_row=0)
-    with pytest.raises(LoadRefused, match="under another name"):
+    with pytest.raises(LoadRefused, match="under another name, where each row without an event_id"):
         await begin(log, "d2")
+
+
+async def test_a_name_without_rows_on_the_log_is_free(log: SqliteLog) -> None:
+    """A load that was announced and never came does not bar the corrected file."""
+    await (await begin(log)).announce()
+    await (await begin(log, "d2", rows=1)).append([order(0)], first_row=0)
+    assert (await loads(log))["file"].done
+
+
+async def test_a_source_that_grew_goes_on_at_its_first_new_row(log: SqliteLog) -> None:
+    """It is told by the digest of as many first rows as the load knew, done or not; then it is done again."""
+    await (await begin(log, rows=2)).append([order(0)], first_row=0)
+    half = await Load.begin(log, "file", digest="d2", rows=3, digest_of_first={2: "d1"}.get)
+    await half.append([order(1), order(2)], first_row=1)
+    assert half.progress.done
+    whole = await Load.begin(log, "file", digest="d3", rows=4, digest_of_first={3: "d2"}.get)
+    assert (whole.progress.row, whole.progress.rows, whole.progress.done) == (3, 4, False)
+    await whole.append([order(3)], first_row=3)
+    assert (await loads(log))["file"] == whole.progress
+    assert (whole.progress.digest, whole.progress.done) == ("d3", True)
+    assert await orders_of(log) == [0, 1, 2, 3]
+
+
+async def test_a_source_that_grew_is_waited_for_once_it_is_announced(log: SqliteLog) -> None:
+    """A done load is under way again, and an interrupted announcement changes nothing of what is next."""
+    await (await begin(log, rows=1)).append([order(0)], first_row=0)
+    await (await Load.begin(log, "file", digest="d2", rows=2, digest_of_first={1: "d1"}.get)).announce()
+    assert (await loads(log))["file"].done is False
+    assert (await begin(log, "d2", rows=2)).progress.row == 1
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+async def test_a_source_that_changed_or_shrank_is_refused(log: SqliteLog, rows: int) -> None:
+    """Other first rows, or fewer: what is on the log is no part of it."""
+    await (await begin(log, rows=2)).append([order(0), order(1)], first_row=0)
+    with pytest.raises(LoadRefused, match="from other rows"):
+        await Load.begin(log, "file", digest="d2", rows=rows, digest_of_first={2: "d1"}.get)
+    with pytest.raises(LoadRefused, match="from other rows"):
+        await Load.begin(log, "file", digest="d2", rows=3, digest_of_first={2: "dx"}.get)
+
+
+async def test_the_same_rows_under_another_name_are_refused(log: SqliteLog) -> None:
+    """A renamed file is no new one; the refusal names the load, and how to mean it."""
+    await (await begin(log, rows=2)).append([order(0)], first_row=0)
+    with pytest.raises(
+        LoadRefused, match=r"as 'file' already, 1 of 2: .* --name file, .* --again"
+    ) as refused:
+        await Load.begin(log, "renamed", digest="d1", rows=2)
+    assert str(refused.value).count(". ") == 0
+    assert list(await loads(log)) == ["file"]
+
+
+async def test_the_same_rows_are_loaded_again_where_that_is_asked_for(log: SqliteLog) -> None:
+    """Under a name of its own, which resumes as any other."""
+    await (await begin(log, rows=1)).append([order(0)], first_row=0)
+    again = await Load.begin(log, "twice", digest="d1", rows=1, again=True)
+    await again.append([order(0)], first_row=0)
+    assert (await Load.begin(log, "twice", digest="d1", rows=1)).progress.done
+    assert await orders_of(log) == [0, 0]
 
 
 async def test_another_shift_is_refused(log: SqliteLog) -> None:

@@ -1,22 +1,31 @@
 """What else does the shell ask of a running engine? The newest events, new RFM boundaries."""
 
 import heapq
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import answers
 from api.cursor import from_cursor, to_cursor
 from api.openapi import described
-from api.parameters import Cursor
+from api.parameters import Cursor, refuse_unknown
 from api.problems import Problem
 from api.services import Used
 from api.shapes import TimelineEvent
-from schemas import form
-from schemas.codec import Undecodable, decode
+from schemas import form, registry
+from schemas.codec import HEADER, Undecodable, decode
+from schemas.events import EVENT_TYPES, EngineEvent
 from streams.log import Log, LogUnavailable, Record
 from streams.topics import EVENTS
+
+ENGINE_HEADERS = frozenset(
+    HEADER.pack(0, entry.id)
+    for entry in registry.all_registered()
+    if issubclass(EVENT_TYPES[entry.schema["name"]], EngineEvent)
+)
+MOST_AT_ONCE = 5_000  # records of one read
 
 router = APIRouter(tags=["operation"])
 
@@ -27,33 +36,61 @@ router = APIRouter(tags=["operation"])
     responses=described((200, "One page of events.", answers.Page[TimelineEvent]), 422),
 )
 async def get_events(
+    request: Request,
     services: Used,
     limit: Annotated[int, Query(ge=0, le=500, description="Events at most.")] = 20,
     cursor: Cursor = None,
+    engine: Annotated[
+        bool, Query(description="Also the engine's own: ticks, rules, boundaries, exchange rates.")
+    ] = False,
 ) -> Response:
-    """The newest events by time of append, the engine's own included; with `cursor`, what came since."""
+    """The newest events by time of append; with `cursor`, what came since."""
+    refuse_unknown(request, {"limit", "cursor", "engine"})
     log = services.log
     ends = list(await log.end_offsets(EVENTS))
     if cursor is None:
         after = ends
-        chosen = (await _read(log, [max(0, end - limit) for end in ends], limit))[-limit:]
+        found = [await _newest(log, partition, end, limit, engine) for partition, end in enumerate(ends)]
+        chosen = _merged(found)[-limit:] if limit else []
     else:
         after = from_cursor(cursor, list[int])
         if len(after) != len(ends):
             raise Problem(422, "cursor is of another log: leave it out.")
-        chosen = (await _read(log, after, limit))[:limit]
+        read = [await log.read(EVENTS, partition, offset, limit) for partition, offset in enumerate(after)]
+        chosen = _merged(read)[:limit]
     for partition, record in chosen:
         after[partition] = max(after[partition], record.offset + 1)
-    items = [_shown(partition, record) for partition, record in chosen]
+    items = [_shown(partition, record) for partition, record in chosen if engine or not _is_engines(record)]
     return answers.answer({"items": items, "next_cursor": to_cursor(after)})
 
 
-async def _read(log: Log, after: list[int], limit: int) -> list[tuple[int, Record]]:
-    """Up to `limit` records of each partition, by append time, those of one partition in their order."""
-    found = [
-        [(partition, record) for record in await log.read(EVENTS, partition, offset, limit)]
-        for partition, offset in enumerate(after)
-    ]
+async def _newest(log: Log, partition: int, end: int, limit: int, engine: bool) -> list[Record]:
+    """The last `limit` records before `end` that were asked for; looks further back each time."""
+    newest: list[Record] = []
+    step = limit
+    while end > 0 and len(newest) < limit:
+        start = max(0, end - step)
+        read = await _between(log, partition, start, end)
+        newest = [record for record in read if engine or not _is_engines(record)] + newest
+        end, step = start, min(2 * step, MOST_AT_ONCE)
+    return newest[-limit:]
+
+
+async def _between(log: Log, partition: int, start: int, end: int) -> list[Record]:
+    found: list[Record] = []
+    while start < end and (read := await log.read(EVENTS, partition, start, end - start)):
+        found += [record for record in read if record.offset < end]
+        start = read[-1].offset + 1
+    return found
+
+
+def _is_engines(record: Record) -> bool:
+    return record.value is not None and record.value[: HEADER.size] in ENGINE_HEADERS
+
+
+def _merged(partitions: Iterable[Sequence[Record]]) -> list[tuple[int, Record]]:
+    """Records with their partition, by append time, those of one partition in their order."""
+    found = [[(partition, record) for record in records] for partition, records in enumerate(partitions)]
     return list(heapq.merge(*found, key=lambda each: each[1].timestamp_ms))
 
 

@@ -30,16 +30,20 @@ def tail(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with what comes; Ctrl-C stops.")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also the engine's own events, such as ticks of the clock.")
+    ] = False,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Print the newest events of the log, one JSON object a line, oldest first."""
-    work = _tail(data_dir, limit, follow)
+    """Print the newest events of customers, one JSON object a line, oldest first."""
+    work = _tail(data_dir, limit, everything, follow)
     run_until_stopped(work) if follow else run(work)
 
 
-async def _tail(data_dir: Path, limit: int, follow: bool) -> None:
+async def _tail(data_dir: Path, limit: int, everything: bool, follow: bool) -> None:
+    kinds = {"engine": "true"} if everything else {}
     async with connect(data_dir) as engine:
-        page = await engine.get("/events", limit=limit)
+        page = await engine.get("/events", limit=limit, **kinds)
         while True:
             for event in page["items"]:
                 print(json.dumps(event, ensure_ascii=False), flush=True)
@@ -47,7 +51,7 @@ async def _tail(data_dir: Path, limit: int, follow: bool) -> None:
                 return
             if not page["items"]:
                 await asyncio.sleep(FOLLOW_EVERY_S)
-            page = await engine.get("/events", limit=500, cursor=page["next_cursor"])
+            page = await engine.get("/events", limit=500, cursor=page["next_cursor"], **kinds)
 
 
 @app.command()

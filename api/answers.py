@@ -62,7 +62,7 @@ class RfmCell(Struct, frozen=True):
 
 
 class Rfm(Struct, frozen=True):
-    """25 cells once boundaries are in force, none before."""
+    """25 cells once boundaries are in force; before that, `boundaries` is null and `grid` is empty."""
 
     as_of: str | None
     boundaries: RfmBoundaries | None

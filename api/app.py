@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from api import doctor, loads, openapi, operate, problems
 from api.access import HostCheck, require_loopback
+from api.head import HeadAsGet
 from api.metrics import Measure, Metrics
 from api.routes import customers, events, history, operations, overview, registry
 from api.services import Services
@@ -27,4 +28,5 @@ def create_api(services: Services) -> FastAPI:
     web.mount_static(app)
     app.add_middleware(HostCheck, configured=services.settings.host)
     app.add_middleware(Measure, metrics=app.state.metrics)
+    app.add_middleware(HeadAsGet)
     return app

@@ -1,9 +1,9 @@
 """What did the caller send? JSON of a bounded size, or a problem that says what to send instead."""
 
-import msgspec
 from starlette.requests import Request
 
 from api.problems import Problem
+from schemas import document
 
 MAX_BODY_BYTES = 1 << 20
 
@@ -15,9 +15,12 @@ async def read_json(request: Request) -> object:
     charset = parameters.replace('"', "").replace(" ", "").lower()
     if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
         raise Problem(415, f"The Content-Type is {content_type[:80]!r}: send UTF-8 JSON as application/json.")
+    body = await _read(request)
+    if not body.strip():
+        raise Problem(400, "The body is empty: send what this call takes, as /docs describes it.")
     try:
-        return msgspec.json.decode(await _read(request))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return document.read(body)
+    except document.NotJson as error:
         raise Problem(
             400, f"The body is not JSON ({error}): correct it; NaN and Infinity are not JSON."
         ) from error

@@ -40,7 +40,7 @@ class Server(msgspec.Struct, frozen=True):
 def held(data_dir: Path) -> Iterator[None]:
     """Hold the directory, creating it; raises Refused where another process holds it."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)  # personal data: for its owner's eyes
         lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise Refused(

@@ -9,7 +9,8 @@ from uuid import NAMESPACE_OID, uuid5
 
 import msgspec
 
-from schemas.form import Invalid, parse
+from schemas import document
+from schemas.form import Fault, Invalid, parse
 
 CHUNK_EVENTS = 500
 CHUNK_BYTES = 512 * 1024
@@ -38,6 +39,10 @@ def lines(path: Path) -> Iterator[Line]:
         for number, text in enumerate(file, 1):
             if text.strip():
                 yield Line(number, text)
+
+
+def _sentence(line: int, fault: Fault) -> str:
+    return ": ".join(part for part in (f"line {line}", fault.field, fault.detail) if part)
 
 
 def digest_of_first(path: Path, rows: int) -> str:
@@ -71,11 +76,11 @@ def faults_of(line: Line, now_ms: int) -> list[str]:
     if len(line.text) > CHUNK_BYTES:
         return [f"line {line.number}: {len(line.text)} bytes are more than {CHUNK_BYTES}: split the event."]
     try:
-        parse(msgspec.json.decode(line.text), now_ms=now_ms, source=SOURCE)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        parse(document.read(line.text), now_ms=now_ms, source=SOURCE)
+    except document.NotJson as error:
         return [f"line {line.number}: not JSON ({error}): write one JSON object a line."]
     except Invalid as invalid:
-        return [f"line {line.number}: {fault.field}: {fault.detail}" for fault in invalid.faults]
+        return [_sentence(line.number, fault) for fault in invalid.faults]
     return []
 
 
@@ -92,10 +97,10 @@ def chunks(path: Path, *, name: str, after_row: int) -> Iterator[list[Document]]
         if chunk and (len(chunk) == CHUNK_EVENTS or size + len(line.text) > CHUNK_BYTES):
             yield chunk
             chunk, size = [], 0
-        document: Document = msgspec.json.decode(line.text, type=Document)
-        document.setdefault("event_id", _id(name, row, line.text))
-        document.setdefault("source", SOURCE)
-        chunk.append(document)
+        event: Document = msgspec.json.decode(line.text, type=Document)
+        event.setdefault("event_id", _id(name, row, line.text))
+        event.setdefault("source", SOURCE)
+        chunk.append(event)
         size += len(line.text)
     if chunk:
         yield chunk

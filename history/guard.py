@@ -35,7 +35,11 @@ FORBIDDEN_DATABASES = frozenset({"system", "information_schema"})
 
 
 class QueryRefused(ValueError):
-    """The statement is not run; the message is one sentence that says what to do."""
+    """The statement is not run; the message is one sentence that says what to do about `field`."""
+
+    def __init__(self, message: str, field: str = "query") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Guarded(NamedTuple):

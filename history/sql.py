@@ -14,12 +14,15 @@ from history.guard import Guard, QueryRefused
 
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 65_536
-TIMEOUT, MEMORY, RESULT_SIZE, READONLY = 159, 241, 396, 164
+TIMEOUT, MEMORY, RESULT_SIZE, READONLY, BAD_PARAMETER = 159, 241, 396, 164, 457
 STOPPED = {
     TIMEOUT: "The query was stopped after 10 s: read fewer rows, for example with WHERE on customer_id.",
     MEMORY: "The query was stopped at 1 GiB of memory: group or sort fewer rows, or add a LIMIT.",
     RESULT_SIZE: "The answer was stopped at 64 MiB: select fewer columns, or add a LIMIT.",
 }
+NOISE = re.compile(
+    r"^(Code: \d+\. )?(DB::Exception: )?|: In scope .*|\. Expected one of: .*|\(version .*", re.DOTALL
+)
 CANONICAL = "SELECT formatQuerySingleLine({query:String})"
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
@@ -53,7 +56,7 @@ def run(
     what the guard reads is then exactly what runs.
     """
     if not 1 <= max_rows <= MAX_ROWS:
-        raise QueryRefused(f"max_rows is {max_rows}: ask for 1 to {MAX_ROWS:,} rows.")
+        raise QueryRefused(f"max_rows is {max_rows}: ask for 1 to {MAX_ROWS:,} rows.", "max_rows")
     if len(query) > MAX_CHARACTERS:
         raise QueryRefused(f"The query has {len(query):,} characters: shorten it to {MAX_CHARACTERS:,}.")
     started = time.perf_counter()
@@ -77,10 +80,14 @@ def run(
 
 
 def _given(names: frozenset[str], parameters: Mapping[str, object]) -> dict[str, object] | None:
-    """Exactly the parameters that the query names; None where it names none."""
-    missing = sorted(names - parameters.keys())
-    if missing:
-        raise QueryRefused(f"The parameter {missing[0]!r} has no value: give it one in parameters.")
+    """The parameters, which are exactly those that the query names; None where it names none."""
+    for name in sorted(names - parameters.keys()):
+        raise QueryRefused(f"The parameter {name!r} has no value: give it one in parameters.", "parameters")
+    for name in sorted(parameters.keys() - names):
+        raise QueryRefused(
+            f"The query has no parameter {name[:80]!r}: write {{{name[:80]}:Type}} into it, or leave it out.",
+            "parameters",
+        )
     return {name: parameters[name] for name in names} or None
 
 
@@ -91,7 +98,7 @@ def _told(error: DatabaseError) -> Exception:
         return QueryRefused("The history is read-only: write one SELECT.")
     if "Multi-statements" in str(error):
         return QueryRefused("There is more than one statement: write one SELECT.")
-    said = re.sub(
-        r"^(Code: \d+\. )?(DB::Exception: )?|: In scope .*|\(version .*", "", str(error), flags=re.S
-    )
-    return QueryRefused(f"ClickHouse refuses the query, so correct it: {said.strip()[:500]}")
+    said = NOISE.sub("", str(error)).strip()[:500]
+    if error.code == BAD_PARAMETER:
+        return QueryRefused(f"ClickHouse refuses a parameter, so correct it: {said}", "parameters")
+    return QueryRefused(f"ClickHouse refuses the query, so correct it: {said}")

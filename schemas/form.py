@@ -153,7 +153,8 @@ def _unknown_type(name: object) -> str:
     if name is None:
         return "is missing: name the event, such as OrderPlaced"
     close = difflib.get_close_matches(str(name)[:64], EVENT_TYPES, n=1)
-    return f"{shown(name)} is no event" + (f": did you mean {close[0]}?" if close else ": see the catalogue")
+    known = "GET /registry/subjects lists the events, and /docs describes them"
+    return f"{shown(name)} is no event: " + (f"did you mean {close[0]}? {known}" if close else known)
 
 
 def _common(

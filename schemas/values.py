@@ -151,14 +151,7 @@ def _at(field: Field) -> Reader:
     def read(value: Any, _: int) -> int:
         ms = value
         if type(value) is str:
-            if RFC_3339(value) is None:
-                raise wrong(
-                    f"must be a time with its offset, such as 2026-11-22T10:00:00Z, not {shown(value)}"
-                )
-            try:
-                ms = (datetime.fromisoformat(value) - EPOCH) // MILLISECOND
-            except ValueError:
-                raise wrong(f"is no time that exists: {shown(value)}") from None
+            ms = instant(value)
         elif type(value) is not int:
             raise wrong(f"must be a time, such as 2026-11-22T10:00:00Z, not {shown(value)}")
         if not field.low <= ms <= field.high:
@@ -166,6 +159,16 @@ def _at(field: Field) -> Reader:
         return int(ms)
 
     return read
+
+
+def instant(text: str) -> int:
+    """A time in RFC 3339 as ms since the epoch; raises Wrong."""
+    if RFC_3339(text) is None:
+        raise wrong(f"must be a time with its offset, such as 2026-11-22T10:00:00Z, not {shown(text)}")
+    try:
+        return (datetime.fromisoformat(text) - EPOCH) // MILLISECOND
+    except ValueError:
+        raise wrong(f"is no time that exists: {shown(text)}") from None
 
 
 def _on(value: Any, _: int) -> int:

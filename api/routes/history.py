@@ -1,5 +1,6 @@
 """POST /sql: what does the whole history say?"""
 
+import re
 from typing import Any
 
 import msgspec
@@ -73,7 +74,8 @@ async def post_sql(request: Request, services: Used) -> Response:
     try:
         found = await services.history.sql(question.query, question.parameters, question.max_rows)
     except (QueryRefused, QueryStopped) as refused:
-        raise Problem(422, str(refused), errors=[FieldError(0, "query", str(refused))]) from refused
+        field = refused.field if isinstance(refused, QueryRefused) else "query"
+        raise Problem(422, str(refused), errors=[FieldError(0, field, str(refused))]) from refused
     except HistoryUnavailable as unavailable:
         raise Problem(503, f"{unavailable}.", headers={"Retry-After": "5"}) from unavailable
     return answers.answer(found)
@@ -84,4 +86,6 @@ def _question(body: object) -> Question:
         return msgspec.convert(body, Question)
     except msgspec.ValidationError as error:
         detail = f'{error}: send {{"query": "SELECT …"}}, with parameters and max_rows if need be'
-        raise Problem(422, f"{detail}.", errors=[FieldError(0, "", detail)]) from error
+        named = re.search(r"(?:field `|`\$\.)(\w+)", str(error))
+        field = named[1] if named else ""
+        raise Problem(422, f"{detail}.", errors=[FieldError(0, field, detail)]) from error

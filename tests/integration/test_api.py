@@ -4,12 +4,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import msgspec
 import pytest
 
 from api.shapes import CustomerBody
-from streams.log import LogUnavailable
+from schemas.codec import encode
+from schemas.events import ClockTicked
+from streams.log import Append, LogUnavailable
 from streams.topics import EVENTS
 from tests.integration.api_client import Api, api_over, order
 
@@ -257,3 +260,91 @@ async def test_health_readiness_and_metrics(api: Api, monkeypatch: pytest.Monkey
     body = problem(await api.client.get("/readyz"), 503)
     assert body["lag"].keys() == ready["lag"].keys()
     assert (await api.get("/healthz"))["status"] == "alive"
+
+
+async def test_the_newest_events_are_customers_unless_the_engines_are_asked_for(api: Api) -> None:
+    """Ticks, however many lie behind them, do not push them out; the cursor goes on past ticks."""
+    posted = [order("ada", at=f"1998-01-0{day}T00:00:00Z") for day in (1, 2, 3)]
+    await api.post(*posted)
+    for n in range(200):
+        await tick(api, 10**12 + n)
+    page = await api.get("/events", limit=2)
+    assert [event["occurred_at"] for event in page["items"]] == [each["occurred_at"] for each in posted[1:]]
+    assert len((await api.get("/events", limit=500))["items"]) == 3
+    await tick(api, 2 * 10**12)
+    later = await api.get("/events", cursor=page["next_cursor"])
+    assert later["items"] == []
+    await api.post(order("bob"))
+    found = await api.get("/events", cursor=later["next_cursor"])
+    assert [event["customer_id"] for event in found["items"]] == ["bob"]
+    whole = await api.get("/events", limit=500, engine="true")
+    assert {"ClockTicked", "OrderPlaced"} <= {event["type"] for event in whole["items"]}
+    assert len(whole["items"]) == await appended(api)
+
+
+async def tick(api: Api, at: int) -> None:
+    event = ClockTicked(event_id=str(UUID(int=at)), occurred_at=at, received_at=at)
+    producer = await api.services.log.producer("test")
+    await producer.transact([Append(EVENTS, partition, None, encode(event)) for partition in (0, 1)])
+
+
+async def test_a_parameter_that_is_given_twice_is_refused(api: Api) -> None:
+    """Which one would count? 422 names it, on each list."""
+    for path in (
+        "/customers?stage=new&stage=active",
+        "/transitions?to=new&to=new",
+        "/events?limit=1&limit=2",
+    ):
+        body = problem(await api.client.get(path), 422)
+        assert body["errors"][0]["detail"] == "is given twice: give it once"
+        assert body["errors"][0]["field"] == path.partition("?")[2].partition("=")[0]
+
+
+async def test_a_bad_time_is_told_in_our_own_words(api: Api) -> None:
+    """With an example of a good one, as for an event's."""
+    body = problem(await api.client.get("/transitions?since=bogus"), 422)
+    assert body["detail"] == (
+        'since must be a time with its offset, such as 2026-11-22T10:00:00Z, not "bogus".'
+    )
+
+
+async def test_head_answers_as_get_without_the_body(api: Api) -> None:
+    """The same status and headers; what is no GET is not answered."""
+    await api.post(order("ada"))
+    for path, status in (("/customers/ada", 200), ("/customers/nobody", 404), ("/sql", 405), ("/live", 405)):
+        head = await api.client.head(path)
+        assert (head.status_code, head.content if status != 405 else b"") == (status, b"")
+    got = await api.client.get("/customers/ada")
+    assert (await api.client.head("/customers/ada")).headers["content-length"] == str(len(got.content))
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"query": "SELECT 1", "max_rows": "many"}, "max_rows"),
+        ({"query": "SELECT 1", "parameters": []}, "parameters"),
+        ({"query": "SELECT 1", "rows": 1}, "rows"),
+        ({}, "query"),
+        ([], ""),
+    ],
+)
+async def test_a_fault_of_a_question_names_its_field(api: Api, body: object, field: str) -> None:
+    """So that a form can show it beside the input."""
+    answer = problem(await api.client.post("/sql", json=body), 422)
+    assert [error["field"] for error in answer["errors"]] == [field]
+
+
+async def test_an_unknown_event_is_told_where_the_catalogue_is(api: Api) -> None:
+    """And that is there."""
+    answer = problem(await api.client.post("/events", json={"type": "Foo", "customer_id": "c"}), 422)
+    assert "GET /registry/subjects" in answer["detail"]
+    assert "headwater.OrderPlaced" in await api.get("/registry/subjects")
+    assert (await api.client.get("/docs")).status_code == 200
+
+
+async def test_before_boundaries_are_in_force_the_grid_is_empty(api: Api) -> None:
+    """As the description of the call says."""
+    answer = await api.get("/rfm")
+    assert (answer["boundaries"], answer["grid"]) == (None, [])
+    described = (await api.get("/openapi.json"))["paths"]["/rfm"]["get"]["description"]
+    assert "`boundaries` is null and `grid` is empty" in described

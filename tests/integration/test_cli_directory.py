@@ -28,6 +28,14 @@ def test_a_released_directory_can_be_held_again(tmp_path: Path) -> None:
         pass
 
 
+def test_a_new_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    """It holds personal data; what someone else made stays as it is."""
+    (tmp_path / "made").mkdir(mode=0o755)
+    for name, mode in (("new", 0o700), ("made", 0o755)):
+        with directory.held(tmp_path / name):
+            assert (tmp_path / name).stat().st_mode & 0o777 == mode
+
+
 def test_a_file_in_the_way_is_refused_with_the_remedy(tmp_path: Path) -> None:
     """What is no directory cannot hold data."""
     (tmp_path / "data").touch()

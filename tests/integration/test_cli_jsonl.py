@@ -28,12 +28,19 @@ def test_faults_name_their_line_and_field(tmp_path: Path) -> None:
     assert "amount" in faults[0]
     assert "not JSON" in faults[1]
     assert "type" in faults[2]
+    assert faults[3].startswith("line 6: must be a JSON object")
 
 
 def test_not_a_number_is_no_json(tmp_path: Path) -> None:
     """What the API refuses, a file may not smuggle in."""
     line = '{"type": "SurveyAnswered", "customer_id": "c", "score": NaN}'
     assert "not JSON" in checked(written(tmp_path / "f", line)).faults[0]
+
+
+def test_a_key_that_stands_twice_is_a_fault(tmp_path: Path) -> None:
+    """As in a body that is posted."""
+    line = json.dumps(ORDER).replace("}", ', "order_id": "p"}')
+    assert 'the key "order_id" stands twice' in checked(written(tmp_path / "f", line)).faults[0]
 
 
 def test_text_that_is_not_utf8_is_a_fault(tmp_path: Path) -> None:

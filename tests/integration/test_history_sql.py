@@ -64,17 +64,43 @@ async def test_an_answer_has_columns_rows_and_json_values(history: History) -> N
 async def test_parameters_are_values_whatever_they_hold(history: History) -> None:
     """A parameter is never read as SQL."""
     hostile = "'; DROP TABLE OrderPlaced; -- \\ \n {x:String} %(a)s"
-    answer = await history.sql(
-        "SELECT {a:String}, {b:Array(UInt8)}", {"a": hostile, "b": [1, 2], "c": "unused"}
-    )
+    answer = await history.sql("SELECT {a:String}, {b:Array(UInt8)}", {"a": hostile, "b": [1, 2]})
     assert answer.rows == [[hostile, [1, 2]]]
-    assert (await history.sql("SELECT '%(a)s {a:String}'", {"a": "x"})).rows == [["%(a)s {a:String}"]]
+    quoted = await history.sql("SELECT '%(a)s {a:String}', {a:String}", {"a": "x"})
+    assert quoted.rows == [["%(a)s {a:String}", "x"]]
 
 
 async def test_a_parameter_without_a_value_is_named(history: History) -> None:
     """Who forgets a parameter is told which."""
     with pytest.raises(QueryRefused, match="'who' has no value"):
         await history.sql("SELECT {who:String}")
+
+
+async def test_a_parameter_that_the_query_does_not_name_is_refused(history: History) -> None:
+    """A misspelt one must not look as if it had counted; the fault is that of the parameters."""
+    with pytest.raises(QueryRefused, match=r"no parameter 'nmae': write \{nmae:Type\}") as refused:
+        await history.sql("SELECT {name:String}", {"name": "a", "nmae": "b"})
+    assert refused.value.field == "parameters"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "max_rows", "field"),
+    [({"n": "x"}, 1, "parameters"), ({}, 1, "parameters"), ({"n": 1}, 0, "max_rows")],
+)
+async def test_a_refusal_says_what_it_is_about(
+    history: History, parameters: dict[str, object], max_rows: int, field: str
+) -> None:
+    """The query is right each time."""
+    with pytest.raises(QueryRefused) as refused:
+        await history.sql("SELECT {n:UInt8}", parameters, max_rows)
+    assert refused.value.field == field
+
+
+async def test_a_syntax_error_is_told_without_the_list_of_all_that_is_expected(history: History) -> None:
+    """The place is told, and not a page of keywords."""
+    with pytest.raises(QueryRefused, match="Syntax error") as refused:
+        await history.sql("SELECT count( FROM events WHERE")
+    assert "Expected one of" not in str(refused.value)
 
 
 async def test_more_rows_than_asked_for_are_cut_and_said_so(history: History) -> None:

@@ -69,3 +69,25 @@ async def test_a_body_over_the_limit_is_refused() -> None:
     with pytest.raises(Problem) as refused:
         await read_json(request(full + b" "))
     assert refused.value.status == 413
+
+
+async def test_a_key_that_stands_twice_is_refused() -> None:
+    """Neither of its values is taken in silence, however deep it is or however it is written."""
+    for body in (b'{"a": 1, "b": [{"a": 1, "c": {}, "\\u0061": 2}]}', b'{"a": 1, "a": 1}'):
+        with pytest.raises(Problem, match='the key "a" stands twice') as refused:
+            await read_json(request(body))
+        assert refused.value.status == 400
+
+
+async def test_an_empty_body_is_told_as_such() -> None:
+    """Not as a fault of the parser."""
+    with pytest.raises(Problem, match="The body is empty: send") as refused:
+        await read_json(request(b" \n"))
+    assert refused.value.status == 400
+
+
+async def test_a_number_of_too_many_digits_is_a_problem() -> None:
+    """No failure of the engine."""
+    with pytest.raises(Problem) as refused:
+        await read_json(request(b"9" * 10_000))
+    assert refused.value.status == 400

@@ -8,7 +8,10 @@ from cli.run import run_until_stopped
 
 
 def serve(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
-    """Run the engine and serve its API and dashboard until Ctrl-C. HEADWATER_* variables set it up."""
+    """Run the engine and serve its API and dashboard until Ctrl-C.
+
+    HEADWATER_* variables set it up, and DATA_DIR/lifecycle.toml has the lifecycle rules: README, Settings.
+    """
     run_until_stopped(_serve(data_dir, port))
 
 

@@ -30,7 +30,11 @@ def sql(
     max_rows: Annotated[int, typer.Option(help="Rows to answer at most.", min=1, max=100_000)] = 10_000,
     data_dir: DataDir = DATA_DIR,
 ) -> None:
-    """Run one SQL statement over the history: the tables events, transitions, failed, and one an event type.
+    """Run one SQL statement over the history.
+
+    The views are events (all of them), orders (each with what became of it), stages (each customer's now),
+    transitions and failed; beside them is one table an event type, such as OrderPlaced. "show tables" lists
+    them, "describe orders" says what each column means; amounts are in minor units.
 
     Example: headwater sql "select type, count() from events group by type"
     """

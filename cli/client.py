@@ -1,5 +1,6 @@
 """How does a command ask the engine? As HTTP: of the server that holds the directory, or in this process."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ async def connect(data_dir: Path, *, load: "Source | None" = None) -> AsyncItera
             f"There is no engine in {data_dir}: start one with headwater demo or headwater serve, "
             "or name its directory with --data-dir."
         )
+    print(f"No server holds {data_dir}: opening the engine…", file=sys.stderr, flush=True)
     from cli.compose import running  # the engine and all it needs: only where no server has it already
 
     async with running(data_dir, load=load) as parts, in_process(parts.api) as engine:
@@ -101,5 +103,5 @@ def _answer(response: httpx2.Response) -> Any:
             f"{response.url} answered {response.status_code} with {response.text[:80]!r}, which is no answer "
             "of Headwater's: look at the server's output."
         ) from None
-    listed = [f"  {fault.index}: {fault.field}: {fault.detail}" for fault in problem.errors]
+    listed = ["  " + ": ".join(filter(None, (str(f.index), f.field, f.detail))) for f in problem.errors]
     raise Refused("\n".join([problem.detail, *(listed if len(listed) > 1 else ())]))

@@ -101,6 +101,13 @@ def test_tail_prints_the_newest_events_one_a_line(served: Path) -> None:
     assert all({"type", "event_id", "partition", "offset"} <= line.keys() for line in lines)
 
 
+def test_help_of_sql_names_the_views() -> None:
+    """What can be asked is told where one asks."""
+    out, _ = ask("sql", "--help")
+    for view in ("events", "orders", "stages", "transitions", "failed"):
+        assert re.search(rf"\b{view}\b", out)
+
+
 def test_tail_follows_until_it_is_stopped(served: Path, tmp_path: Path) -> None:
     """An event that comes later is printed; SIGINT ends it with exit 0."""
     process = start("events", "tail", "-n", "0", "--follow", "--data-dir", served)
@@ -253,9 +260,15 @@ def test_without_a_server_commands_open_the_directory_themselves(tmp_path: Path)
     data_dir = tmp_path / "data"
     headwater("events", "load", written(tmp_path / "mine.jsonl", 30), "--data-dir", data_dir)
     headwater("rebuild", "--data-dir", data_dir)
-    assert json.loads(headwater("customer", "c3", "--data-dir", data_dir)[0])["orders"]["count"] == 4
+    out, err = headwater("customer", "c3", "--data-dir", data_dir)
+    assert json.loads(out)["orders"]["count"] == 4
+    assert err == f"No server holds {data_dir}: opening the engine…\n"
     assert json.loads(headwater("rfm", "calibrate", "--data-dir", data_dir)[0])["f"]
     assert "BAD" not in headwater("doctor", "--data-dir", data_dir)[0]
+    of_customers = headwater("events", "tail", "-n", "500", "--data-dir", data_dir)[0]
+    everything = headwater("events", "tail", "-n", "500", "--all", "--data-dir", data_dir)[0]
+    assert {json.loads(line)["type"] for line in of_customers.splitlines()} == {"OrderPlaced"}
+    assert "BaseCurrencySet" in {json.loads(line)["type"] for line in everything.splitlines()}
 
 
 def test_the_doctor_says_what_to_do(tmp_path: Path) -> None:

@@ -42,5 +42,8 @@ async def test_a_problem_says_its_sentence_and_each_of_several_faults() -> None:
     fault = '{"index": 1, "field": "amount", "detail": "is negative"}'
     with pytest.raises(Refused, match=r"^No\.$"):
         await said(422, f'{{"detail": "No.", "status": 422, "errors": [{fault}]}}'.encode())
+    whole = '{"index": 1, "field": "", "detail": "is no object"}'
+    with pytest.raises(Refused, match=r"^No\.\n  1: is no object\n  1: amount: is negative$"):
+        await said(422, f'{{"detail": "No.", "errors": [{whole}, {fault}]}}'.encode())
     with pytest.raises(Refused, match=r"^No\.\n  1: amount: is negative\n  1: amount: is negative$"):
         await said(422, f'{{"detail": "No.", "errors": [{fault}, {fault}]}}'.encode())

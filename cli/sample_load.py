@@ -108,7 +108,7 @@ async def _invite(parts: Parts, address: str) -> None:
         "currency": sample.CURRENCY,
     }
     elsewhere = [] if parts.data_dir == DATA_DIR else ["--data-dir", str(parts.data_dir)]
-    query = shlex.join([sys.argv[0], "sql", *elsewhere, QUERY])
+    query = shlex.join([*_command(), "sql", *elsewhere, QUERY])
     print(
         f"""
 Headwater is at {address}
@@ -129,3 +129,9 @@ Ctrl-C stops it; starting again goes on where it stopped.
         file=sys.stderr,
         flush=True,
     )
+
+
+def _command() -> list[str]:
+    """The words that ran this program; a module that Python was given with -m cannot be run by its file."""
+    module = sys.modules["__main__"].__spec__
+    return [sys.argv[0]] if module is None else [sys.executable, "-m", module.name]

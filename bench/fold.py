@@ -23,6 +23,7 @@ from streams.fold import Run
 from streams.lane import Lane
 from streams.log import Append
 from streams.rows import PARTITION_KEY, encode_partition
+from streams.runtime import tune
 from streams.topics import CUSTOMERS, EVENTS
 
 
@@ -99,6 +100,7 @@ def _rates(events: int, started: float, cpu: float) -> dict[str, float]:
 
 
 def main() -> None:
+    tune()
     what, events, customers, spread = sys.argv[1:]
     with data_dir(int(events), int(customers), cast(Spread, spread)) as path:
         if what == "three":

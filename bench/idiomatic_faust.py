@@ -31,6 +31,7 @@ from streams import sqlite_transport
 from streams.fold import output_id
 from streams.log import Record, TopicSpec
 from streams.rows import ID_BYTES, SEEN_IDS, CustomerRow, decode_row, encode_row, has_seen
+from streams.runtime import tune
 from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, TRANSITIONS, topic_specs
 
@@ -152,6 +153,7 @@ async def run(path: Path, what: str) -> dict[str, float]:
 
 
 def main() -> None:
+    tune()
     what, events, count, spread = sys.argv[1:]
     with data_dir(int(events), int(count), cast(Spread, spread), [TABLE]) as path:
         print(json.dumps(asyncio.run(run(path, what))))

@@ -41,7 +41,8 @@ def write(path: Path, rows: list[Row]) -> None:
         "rows": [
             {
                 "bar": row.bar,
-                "required": None if row.required is None else f"{row.sense} {row.required:g}",
+                "required": row.required,
+                "sense": row.sense,
                 "measured": round(row.measured, 3),
                 "unit": row.unit,
                 "holds": row.holds,

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -10,11 +9,11 @@ from typing import Any, TypeVar
 import structlog
 import typer
 
+from streams.runtime import tune
+
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# SQLite gives up the GIL at every row; with Python's 5 ms its threads wait long for the fold to return it
-SWITCH_S = 0.0005
 INTERRUPTED = 130  # what shells report of a command that Ctrl-C ended
 
 
@@ -37,7 +36,7 @@ def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _run(work: Coroutine[Any, Any, T]) -> T:
-    sys.setswitchinterval(SWITCH_S)
+    tune()
     with asyncio.Runner(loop_factory=_loop) as runner:
         return runner.run(_until_signalled(work))
 

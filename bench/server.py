@@ -1,7 +1,7 @@
 """How quickly does a running engine start, and answer? A real `headwater serve`, asked from another process.
 
-`python -m bench.server start EVENTS CUSTOMERS` prints how fast all of it is folded with archive and read model
-beside, then, started anew, seconds to ready and memory;
+`python -m bench.server start EVENTS CUSTOMERS` prints how fast all of it is folded with archive and read
+model beside, then, started anew, seconds to ready and memory;
 `python -m bench.server http SECONDS` prints latencies on an engine that holds the CDNOW sample;
 `python -m bench.server cdnow` prints the seconds that the sample takes to be loaded and live.
 """

@@ -114,7 +114,7 @@ async def delete_load(name: Name, services: Used) -> Response:
 async def _calibrate(services: Services) -> None:
     """Bring the boundaries up to date; the answer is sent already, and the next stream day does the same."""
     try:
-        await services.engine.calibrate(services.read_model)
+        await services.engine.end_load(services.read_model)
     except LogUnavailable as error:
         logger.error("calibration_failed", reason=str(error), remedy="headwater rfm calibrate")
 

@@ -30,7 +30,7 @@ from streams.table import DueChange
 from streams.topics import FAILED, TRANSITIONS, partition_for
 
 SLICE = 64  # records between two places to give way: about 5 ms
-EFFECTS_AT_MOST = 512  # rows and outputs of one transaction, about 5 ms of encoding and writing
+EFFECTS_AT_MOST = 1_000  # rows and outputs of one transaction
 AHEAD_AT_MOST_MS = 5 * 60 * 1000
 
 
@@ -108,15 +108,15 @@ class _Fold:
         self._failed = before.failed
         self._parameters: Parameters = before.parameters
         self._swept_to = before.swept_to
-        self._rows: dict[bytes, CustomerRow | None] = {}
         self._changed: dict[bytes, CustomerRow] = {}
         self._due_before: dict[bytes, int | None] = {}
         self._outputs: list[Append] = []
         self._horizon = max((r.timestamp_ms for r in run.records), default=0) + AHEAD_AT_MOST_MS
-        self._open_due()
+        self._start_over()
 
-    def _open_due(self) -> None:
-        """Start from the stored due index, which has all that was written; this run's own come on top."""
+    def _start_over(self) -> None:
+        """Read rows and due moments from the table again, which by now has all that was taken."""
+        self._rows: dict[bytes, CustomerRow | None] = {}
         self._stored_due = self._table.due(self._run.partition, self._stream_time, self._horizon)
         self._next_due = next(self._stored_due, None)
         self._due: list[tuple[int, bytes]] = []
@@ -140,7 +140,7 @@ class _Fold:
             if (was := self._due_before[key]) != row.next_due_ms
         ]
         effects = Effects(self._outputs, self._changed, due, partition)
-        self._outputs, self._changed, self._due_before, self._rows = [], {}, {}, {}
+        self._outputs, self._changed, self._due_before = [], {}, {}
         return effects
 
     def load(self, keys: Iterable[bytes]) -> None:
@@ -198,7 +198,7 @@ class _Fold:
             fired += 1
             if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
                 yield self.take(record.offset)
-                self._open_due()
+                self._start_over()
             elif fired % SLICE == 0:
                 yield None
         self._stream_time = max(self._stream_time, to_ms)
@@ -312,10 +312,11 @@ class _Fold:
                 self._swept_to = after.decode()
                 if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
                     yield self._take_under(before, record)
+                    self._rows = {}
                 else:
                     yield None
             yield self._take_under(before, record)
-            self._open_due()
+            self._start_over()
             self._swept_to = None
         self._parameters = changed
 

@@ -28,8 +28,8 @@ from projections.parameters import Parameters
 from schemas.codec import decode, encode
 from schemas.events import CustomerEvent, LifecycleChanged
 from streams import sqlite_transport
-from streams.fold import output_id
 from streams.log import Record, TopicSpec
+from streams.outputs import output_id
 from streams.rows import ID_BYTES, SEEN_IDS, CustomerRow, decode_row, encode_row, has_seen
 from streams.runtime import tune
 from streams.sqlite_log import SqliteLog

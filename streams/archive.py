@@ -14,9 +14,8 @@ from typing import ParamSpec, Protocol, TypeVar
 import structlog
 
 from schemas.codec import Undecodable, decode, encode
-from schemas.events import ProcessingFailed
-from streams.fold import output_id
 from streams.log import Append, Log, Record
+from streams.outputs import processing_failed
 from streams.topics import EVENTS, FAILED, TRANSITIONS
 
 logger = structlog.get_logger(__name__)
@@ -151,17 +150,8 @@ class Archive:
             record = by_offset[refusal.partition, refusal.offset]
             if topic == EVENTS and not _decodes(record):
                 continue
-            failure = ProcessingFailed(
-                event_id=output_id(topic, refusal.partition, refusal.offset, "archive"),
-                occurred_at=record.timestamp_ms,
-                received_at=record.timestamp_ms,
-                topic=topic,
-                partition=refusal.partition,
-                offset=refusal.offset,
-                reason=f"The history refused it: {refusal.reason}",
-                key=record.key,
-                value=record.value,
-            )
+            reason = f"The history refused it: {refusal.reason}"
+            failure = processing_failed(topic, refusal.partition, record, "archive", reason)
             batch.append(Append(FAILED, refusal.partition, record.key, encode(failure)))
             logger.warning("archive_refused", topic=topic, partition=refusal.partition, offset=refusal.offset)
         if batch and topic != FAILED:

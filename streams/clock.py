@@ -17,9 +17,9 @@ import structlog
 from projections.parameters import Boundaries, Parameters, Rules
 from schemas.codec import encode
 from schemas.events import BaseCurrencySet, ClockTicked, EngineEvent, LifecycleRulesSet, RfmBoundariesSet
-from streams.fold import output_id
 from streams.loading import loads
 from streams.log import Append, Log, LogUnavailable
+from streams.outputs import output_id
 from streams.settings import Settings
 from streams.topics import CUSTOMERS, EVENTS
 

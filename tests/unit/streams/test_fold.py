@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas.codec import encode
 from schemas.events import Event, LifecycleRulesSet, PageViewed
 from streams import fold as fold_module
-from streams.fold import output_id
 from streams.log import Record
+from streams.outputs import output_id
 from streams.rows import encode_row
 from streams.topics import partition_for
 from tests.unit.streams.partition import (

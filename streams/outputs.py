@@ -1,0 +1,30 @@
+"""What does the engine say of a record: which id has an output, and how is a failure told?"""
+
+from hashlib import blake2b
+
+from schemas.events import ProcessingFailed
+from streams.log import Record
+
+
+def output_id(*cause: object) -> str:
+    """The id of an output, from its cause: the same cause gives the same id, whatever run it was in.
+
+    A version 8 UUID (RFC 9562) over BLAKE2b, which takes a quarter of uuid5's time.
+    """
+    text = blake2b("\x1f".join(map(str, cause)).encode(), digest_size=15).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-8{text[12:15]}-8{text[15:18]}-{text[18:]}"
+
+
+def processing_failed(topic: str, partition: int, record: Record, kind: str, reason: str) -> ProcessingFailed:
+    """What headwater.failed keeps of a record: origin, reason and bytes; `kind` is who refused it."""
+    return ProcessingFailed(
+        event_id=output_id(topic, partition, record.offset, kind),
+        occurred_at=record.timestamp_ms,
+        received_at=record.timestamp_ms,
+        topic=topic,
+        partition=partition,
+        offset=record.offset,
+        reason=reason,
+        key=record.key,
+        value=record.value,
+    )

@@ -7,7 +7,7 @@ import { problemNote } from "./problem.js";
 import { newestFirst } from "./rows.js";
 
 const PAGE = 30;
-// The archive writes about once a second: an event that the projections have is asked for until the history has it.
+// The archive writes about once a second, a table at a time: what a change brought is asked for a while.
 const CATCH_UP_MS = [300, 900, 1500, 3000, 6000];
 const EVERY_EVENT_HAS = new Set([
   "type", "event_id", "customer_id", "occurred_at", "received_at", "source", "channel", "amount", "currency",
@@ -41,7 +41,7 @@ function row(event) {
   );
 }
 
-/** One customer's timeline, as the function that refreshes it after a change, until the history shows something new. */
+/** One customer's timeline, as the function that refreshes it after a change, until the history has surely caught up. */
 export function timeline(place, customerId) {
   const list = h("ol", { class: "timeline" });
   const more = h("button", { type: "button", class: "more" }, "Show earlier events");
@@ -72,8 +72,8 @@ export function timeline(place, customerId) {
 
   return async function refresh(attempt = 0) {
     clearTimeout(waiting);
-    const added = await load(null);
-    if (added || attempt >= CATCH_UP_MS.length) return;
+    await load(null);
+    if (attempt >= CATCH_UP_MS.length) return;
     waiting = setTimeout(() => refresh(attempt + 1), CATCH_UP_MS[attempt]);
   };
 }

@@ -58,13 +58,11 @@ export function timeline(place, customerId) {
     try {
       const { items, next_cursor: next } = await read(after);
       if (!rows.size() || after) cursor = next;
-      const added = rows.add(items, { mark: rows.size() > 0 && !after });
+      rows.add(items, { mark: rows.size() > 0 && !after });
       more.hidden = !cursor;
       place.replaceChildren(...(rows.size() ? [list, more] : [h("p", { class: "quiet" }, EMPTY)]));
-      return added;
     } catch (problem) {
       place.replaceChildren(...(rows.size() ? [list] : []), problemNote(problem));
-      return 0;
     }
   }
 

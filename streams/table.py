@@ -6,6 +6,7 @@ store reflects. The store is a cache of the changelog: it can be deleted at any 
 """
 
 import struct
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -83,7 +84,7 @@ class CustomerTable:
         path.mkdir(parents=True, exist_ok=True)
         self._db = Rdict(str(path), _options(), access_type=AccessType.read_write())
         self._write_options = WriteOptions()
-        self._hot: dict[tuple[int, bytes], tuple[CustomerRow, int]] = {}  # with its size; latest written last
+        self._hot: OrderedDict[tuple[int, bytes], tuple[CustomerRow, int]] = OrderedDict()  # with its size
         self._hot_bytes = 0
 
     def close(self) -> None:
@@ -169,7 +170,7 @@ class CustomerTable:
                 hot[partition, customer] = decoded[customer], len(data)
                 self._hot_bytes += len(data)
         while self._hot_bytes > HOT_BYTES:
-            self._hot_bytes -= hot.pop(next(iter(hot)))[1]
+            self._hot_bytes -= hot.popitem(last=False)[1][1]  # a dict would look for its first in all it dropped
 
     def recover(self, partition: int, records: Sequence[Record]) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.
@@ -199,5 +200,6 @@ class CustomerTable:
 
     def wipe(self, partition: int) -> None:
         """Forget a partition, so that it is recovered from the changelog's start."""
-        self._hot, self._hot_bytes = {}, 0
+        self._hot.clear()
+        self._hot_bytes = 0
         self._db.delete_range(struct.pack(">H", partition), struct.pack(">H", partition + 1))

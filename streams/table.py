@@ -169,8 +169,8 @@ class CustomerTable:
             if data is not None and customer in decoded:
                 hot[partition, customer] = decoded[customer], len(data)
                 self._hot_bytes += len(data)
-        while self._hot_bytes > HOT_BYTES:
-            self._hot_bytes -= hot.popitem(last=False)[1][1]  # a dict would look for its first in all it dropped
+        while self._hot_bytes > HOT_BYTES:  # not next(iter(dict)), which walks all that was dropped before
+            self._hot_bytes -= hot.popitem(last=False)[1][1]
 
     def recover(self, partition: int, records: Sequence[Record]) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.

@@ -38,7 +38,7 @@ class Columns(NamedTuple):
     frequency: int  # orders within the RFM window
     monetary_minor: int | None  # within the RFM window; None where no amount can be converted
     mixed: bool  # some amount is not in the base currency, so that rates matter
-    unconverted: bytes | None  # JSON: minor units by currency without a rate
+    unconverted: str | None  # JSON: minor units by currency without a rate
 
 
 NAMES = Columns._fields
@@ -88,12 +88,12 @@ def search_text(customer_id: str, row: CustomerRow) -> str:
 
 
 def unconverted_of(columns: Columns) -> dict[str, int]:
-    return msgspec.json.decode(columns.unconverted or b"{}", type=dict[str, int])
+    return msgspec.json.decode(columns.unconverted or "{}", type=dict[str, int])
 
 
 def _order_columns(
     state: Orders, basis: Basis
-) -> tuple[int, int, int | None, int, int | None, bool, bytes | None]:
+) -> tuple[int, int, int | None, int, int | None, bool, str | None]:
     parameters = basis.parameters
     window = parameters.rules.rfm_window_days
     when = moments(state)
@@ -111,7 +111,7 @@ def _order_columns(
         recent.count,
         None if recent_net.nothing_left else _int64(recent_net.minor),
         any(currency != parameters.base_currency for currency in bought.net_minor),
-        msgspec.json.encode(net.unconverted) if net.unconverted else None,
+        msgspec.json.encode(net.unconverted).decode() if net.unconverted else None,
     )
 
 

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -50,6 +51,8 @@ class ReadModel:
         self._readers = ThreadPoolExecutor(READERS, "read-model-read", initializer=self._open_reader)
         self._opened: list[sqlite3.Connection] = []
         self._moved = asyncio.Condition()
+        self._waiting = 0
+        self._awaited = asyncio.Event()  # set while anybody waits: then nothing is gathered
         self._listeners: list[Callable[[Change], None]] = []
         self.trouble = ""  # why nothing can be written at the moment
 
@@ -93,11 +96,17 @@ class ReadModel:
                 if self._store.is_stale:  # without waiting for the log to fall silent
                     await self._write(self._store.rederive)
                 if max(map(len, batch.values())) < READ_RECORDS:
-                    await asyncio.sleep(pause_s)
+                    await self._gather(pause_s)
             elif self._store.is_stale:
                 await self._write(self._store.rederive)
             else:
                 await self._log.wait(self.next_offsets(), timeout_s=60.0)
+
+    async def _gather(self, pause_s: float) -> None:
+        """Let records come together, unless somebody waits for them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._awaited.wait()
 
     def next_offsets(self) -> dict[TopicPartition, int]:
         """Of each partition followed, the next offset to read."""
@@ -113,7 +122,10 @@ class ReadModel:
         return {f"{t}/{p}": ends[t][p] - offset for (t, p), offset in self.next_offsets().items()}
 
     async def wait_for(self, topic: str, offsets: Sequence[int]) -> None:
-        """Return once `topic` is taken in up to `offsets`, one a partition, and every row says so."""
+        """Return once `topic` is taken in up to `offsets`, one a partition, and every row says so.
+
+        Meanwhile nothing is gathered.
+        """
 
         def reached() -> bool:
             following = self.next_offsets()
@@ -121,8 +133,15 @@ class ReadModel:
                 following[topic, partition] >= offset for partition, offset in enumerate(offsets)
             )
 
-        async with self._moved:
-            await self._moved.wait_for(reached)
+        self._waiting += 1
+        self._awaited.set()
+        try:
+            async with self._moved:
+                await self._moved.wait_for(reached)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._awaited.clear()
 
     def on_change(self, listener: Callable[[Change], None]) -> None:
         """Call `listener` in the event loop after each batch."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from api import bulk
 from api.columns import NAMES, Columns, basis_of, derive, search_text
 from api.store_file import open_store
 from api.totals import Totals
@@ -32,12 +33,11 @@ logger = structlog.get_logger(__name__)
 
 REDERIVE_ROWS = 500
 
-KNOWN = (
-    f"SELECT c.customer_id, c.n, {', '.join('c.' + name for name in NAMES)} "  # noqa: S608
+KNOWN = (  # one row of JSON, for the reason that bulk.py gives
+    f"SELECT json_group_array(json_array(c.customer_id, c.n, {', '.join('c.' + name for name in NAMES)})) "  # noqa: S608
     "FROM json_each(?) AS j JOIN customers AS c ON c.customer_id = j.value"
 )
-INSERT = f"INSERT INTO customers VALUES (?, ?, {', '.join('?' for _ in NAMES)})"  # noqa: S608
-UPDATE = f"UPDATE customers SET {', '.join(name + ' = ?' for name in NAMES)} WHERE n = ?"  # noqa: S608
+UPDATE = f"ON CONFLICT (n) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in NAMES)}"
 STALE = (
     f"SELECT c.customer_id, c.n, {', '.join('c.' + name for name in NAMES)}, s.row "  # noqa: S608
     "FROM customers AS c JOIN states AS s USING (n) "
@@ -164,7 +164,7 @@ class _Write:
         basis = basis_of(partition, self._partitions[partition])
         totals = self._totals[partition]
         known = self._known([key.decode() for key in latest])
-        inserts, updates, states, texts = [], [], [], []
+        columns, states, texts = [], [], []
         for key, value in latest.items():
             customer_id = key.decode()
             before = known.get(customer_id)
@@ -180,19 +180,17 @@ class _Write:
             if before is None:
                 n = self._next_n
                 self._next_n += 1
-                inserts.append((n, customer_id, *after))
             else:
                 n = before.n
-                updates.append((*after, n))
+            columns.append((n, customer_id, *after))
             if before is None or before.columns.text_key != after.text_key:
                 texts.append((n, search_text(customer_id, row_now)))
             states.append((n, value))
-        states.sort()  # neighbours share pages
-        updates.sort(key=lambda row: row[-1])
-        self._db.executemany(INSERT, inserts)
-        self._db.executemany(UPDATE, updates)
-        self._db.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", states)
-        self._db.executemany("INSERT OR REPLACE INTO search (rowid, text) VALUES (?, ?)", texts)
+        columns.sort()  # neighbours share pages
+        states.sort()
+        bulk.insert(self._db, "INSERT INTO customers", columns, UPDATE)
+        bulk.insert(self._db, "INSERT OR REPLACE INTO states", states)
+        bulk.insert(self._db, "INSERT OR REPLACE INTO search (rowid, text)", texts)
         self._changed.update(key.decode() for key in latest)
 
     def _take_partition(self, partition: int, data: bytes | None) -> None:
@@ -212,8 +210,11 @@ class _Write:
             self._stale[partition] = Stale(0, everyone)
 
     def _known(self, customer_ids: Sequence[str]) -> dict[str, Known]:
-        found = self._db.execute(KNOWN, (msgspec.json.encode(customer_ids).decode(),)).fetchall()
-        return {customer_id: Known(n, Columns._make(columns)) for customer_id, n, *columns in found}
+        (found,) = self._db.execute(KNOWN, (msgspec.json.encode(customer_ids).decode(),)).fetchone()
+        return {
+            customer_id: Known(n, Columns._make(columns))
+            for customer_id, n, *columns in msgspec.json.decode(found)
+        }
 
     def _forget(self, known: Known, totals: Totals) -> None:
         totals.move(known.columns, None)
@@ -228,7 +229,7 @@ class _Write:
                 self._arrived.append(Arrived(partition, record.offset, event))
                 place = (event.occurred_at, partition, record.offset)
                 rows.append((*place, event.customer_id, event.from_stage, event.to_stage, record.value))
-        self._db.executemany("INSERT OR REPLACE INTO transitions VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        bulk.insert(self._db, "INSERT OR REPLACE INTO transitions", rows)
 
     def rederive(self, partition: int, stale: Stale) -> None:
         basis = basis_of(partition, self._partitions[partition])
@@ -239,9 +240,9 @@ class _Write:
             was = Columns._make(columns)
             now = derive(decode_row(row), basis, was)
             totals.move(was, now)
-            updates.append((*now, n))
+            updates.append((n, customer_id, *now))
             self._changed.add(customer_id)
-        self._db.executemany(UPDATE, updates)
+        bulk.insert(self._db, "INSERT INTO customers", updates, UPDATE)
         if len(rows) < REDERIVE_ROWS:
             del self._stale[partition]
         else:

@@ -28,7 +28,6 @@ from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
 from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
 
-POLL_S = 0.02
 CANNOT_START = (LogUnavailable, FoldVersionMismatch, BadRules, HistoryUnavailable, LoadRefused, ValueError)
 
 
@@ -64,10 +63,7 @@ class Parts(NamedTuple):
         await self.engine.caught_up()
         for topic in (CUSTOMERS, TRANSITIONS):
             await self.read_model.wait_for(topic, await self.engine.log.end_offsets(topic))
-        while True:
-            if not await self.archive.lag():
-                return
-            await asyncio.sleep(POLL_S)
+        await self.archive.settled()
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import faust
+from faust.tables import TableManager
 
 from streams.batch import RunSchema
 from streams.lane import Lane
@@ -13,6 +14,14 @@ from streams.sqlite_transport import Transport
 from streams.topics import EVENTS
 
 RUNS_BUFFERED = 4
+
+
+class NoTables(TableManager):
+    """Faust's own tables, of which there are none: without its second of waiting for their declaration."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
 
 
 def create_app(
@@ -34,6 +43,7 @@ def create_app(
         topic_allow_declare=False,
         topic_disable_leader=True,
         web_enabled=False,
+        TableManager=NoTables,
     )
     app.transport = Transport(app, log, lane, run_records)
     events = app.topic(EVENTS, schema=RunSchema())

@@ -8,6 +8,7 @@ before it writes the same records again, of which each table drops the offsets i
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import ParamSpec, Protocol, TypeVar
 
@@ -65,6 +66,8 @@ class Archive:
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, "archive")
         self._next: dict[tuple[str, int], int] = {}
+        self._awaited = asyncio.Event()
+        self._moved = asyncio.Condition()
         self.trouble = ""  # why nothing can be archived at the moment
 
     async def start(self) -> None:
@@ -82,7 +85,7 @@ class Archive:
         while True:
             await self._log.wait(self._next, timeout_s=60.0)
             if await self.lag() < GATHER_RECORDS:
-                await asyncio.sleep(GATHER_S)
+                await self._gather()
             try:
                 await self.step()
             except Exception as error:  # noqa: BLE001  # whatever it is, the projections must go on
@@ -91,6 +94,22 @@ class Archive:
                 await asyncio.sleep(RETRY_S)
             else:
                 self.trouble = ""
+
+    async def _gather(self) -> None:
+        """Let a second's records come together, unless somebody waits for them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GATHER_S):
+                await self._awaited.wait()
+
+    async def settled(self) -> None:
+        """Return once `run` has archived all that is on the log now; meanwhile it does not gather."""
+        ends = {topic: await self._log.end_offsets(topic) for topic in TOPICS}
+        self._awaited.set()
+        try:
+            async with self._moved:
+                await self._moved.wait_for(lambda: all(at >= ends[t][p] for (t, p), at in self._next.items()))
+        finally:
+            self._awaited.clear()
 
     async def lag(self) -> int:
         """Records not yet archived."""
@@ -115,6 +134,8 @@ class Archive:
                 upto = {partition: records[-1].offset + 1 for partition, records in runs.items()}
                 await self._call(self._writer.note, topic, upto)
                 self._next |= {(topic, partition): offset for partition, offset in upto.items()}
+                async with self._moved:
+                    self._moved.notify_all()
 
     async def _call(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
         call = partial(function, *args, **options)

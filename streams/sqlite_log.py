@@ -1,4 +1,4 @@
-"""How is the log kept on one machine? In SQLite: one table a partition, one writer, group commit.
+"""How is the log kept on one machine? In SQLite: one table of batches a partition, one writer, group commit.
 
 All writes go through one thread, which commits everything that is waiting in one transaction
 (WAL, synchronous=FULL) before any of it is acknowledged. Readers have their own connections.
@@ -13,11 +13,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import structlog
 
-from streams.compaction import COMPACT_CHUNK, Clean, superseded_offsets
+from streams import batches
+from streams.compaction import Clean, clean, newest_offsets
 from streams.log import (
     COMPACT_AFTER,
     Append,
@@ -31,10 +32,11 @@ from streams.log import (
 
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
+Statements: TypeAlias = Sequence[tuple[str, Sequence[tuple[object, ...]]]]
 
 GROUP_RECORDS = 20_000
-READ_ROWS = 50
-READ_BYTES = 4 << 20  # a read ends after the rows that reach this
+READ_BYTES = 4 << 20  # a read ends after the batch that reaches this
+LAYOUT = 1
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS partitions (
@@ -95,15 +97,19 @@ class SqliteLog:
         self._reader.connection = self._connect()
 
     def _create(self, topics: Sequence[TopicSpec]) -> None:
+        (tables,) = self._writer.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and self._writer.execute("PRAGMA user_version").fetchone() != (LAYOUT,):
+            raise LogUnavailable(
+                f"{self._path} was written by another version of Headwater: open it with that one, "
+                "or begin anew in another --data-dir."
+            )
+        self._writer.execute(f"PRAGMA user_version = {LAYOUT}")
         self._writer.executescript(SCHEMA)
         known = dict(self._writer.execute("SELECT topic, count(*) FROM partitions GROUP BY topic"))
         self._writer.execute("BEGIN IMMEDIATE")
         for spec in topics:
             for partition in range(known.get(spec.name, spec.partitions)):
-                self._writer.execute(
-                    f"CREATE TABLE IF NOT EXISTS {_table(spec.name, partition)} ("
-                    '"offset" INTEGER PRIMARY KEY, key BLOB, value BLOB, timestamp_ms INTEGER NOT NULL)'
-                )
+                batches.create(self._writer, _table(spec.name, partition))
                 self._writer.execute(
                     "INSERT OR IGNORE INTO partitions (topic, partition, next_offset, compacted) "
                     "VALUES (?, ?, 0, ?)",
@@ -128,20 +134,16 @@ class SqliteLog:
     async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Sequence[Record]:
         if self._next[topic, partition] <= offset:
             return []
-        sql = (
-            f'SELECT "offset", key, value, timestamp_ms FROM {_table(topic, partition)} '  # noqa: S608
-            'WHERE "offset" >= ? ORDER BY "offset" LIMIT ?'
-        )
 
         def read(db: sqlite3.Connection) -> list[Record]:
-            found = db.execute(sql, (offset, max_records))
             records: list[Record] = []
             size = 0
-            while size < READ_BYTES and (rows := found.fetchmany(READ_ROWS)):
-                records += map(Record._make, rows)
-                size += sum(len(value) for _, _, value, _ in rows if value is not None)
-            found.close()
-            return records
+            for length, batch in batches.stored(db, _table(topic, partition), offset):
+                records += batch if batch[0].offset >= offset else [r for r in batch if r.offset >= offset]
+                size += length
+                if len(records) >= max_records or size >= READ_BYTES:
+                    break
+            return records[:max_records]
 
         return await self._query(read)
 
@@ -153,9 +155,12 @@ class SqliteLog:
 
     async def start_offsets(self, topic: str) -> Sequence[int]:
         def first(db: sqlite3.Connection) -> list[int]:
-            tables = [(p, _table(topic, p)) for p in range(self._partitions[topic])]
-            found = [(p, db.execute(f'SELECT min("offset") FROM {t}').fetchone()[0]) for p, t in tables]  # noqa: S608
-            return [self._next[topic, p] if offset is None else offset for p, offset in found]
+            found = [
+                next(batches.stored(db, _table(topic, p), 0), None) for p in range(self._partitions[topic])
+            ]
+            return [
+                self._next[topic, p] if batch is None else batch[1][0].offset for p, batch in enumerate(found)
+            ]
 
         return await self._query(first)
 
@@ -176,14 +181,13 @@ class SqliteLog:
 
     async def producer(self, transactional_id: str) -> "SqliteProducer":
         epoch = self._epochs[transactional_id] = self._epochs.get(transactional_id, 0) + 1
-        await self._submit(
-            _Request((), sql=("INSERT OR REPLACE INTO producers VALUES (?, ?)", [(transactional_id, epoch)]))
-        )
+        row = "INSERT OR REPLACE INTO producers VALUES (?, ?)"
+        await self._submit(_Request((), sql=[(row, [(transactional_id, epoch)])]))
         return SqliteProducer(self, transactional_id, epoch)
 
     async def commit(self, group: str, offsets: Mapping[TopicPartition, int]) -> None:
         rows = [(group, topic, partition, offset) for (topic, partition), offset in offsets.items()]
-        await self._submit(_Request((), sql=("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)))
+        await self._submit(_Request((), sql=[("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)]))
 
     async def _submit(self, request: "_Request") -> Sequence[Position]:
         if not self._thread.is_alive():
@@ -216,7 +220,7 @@ class SqliteLog:
     def _commit_group(self, requests: Sequence["_Request"]) -> list[Sequence[Position] | Exception]:
         results: list[Sequence[Position] | Exception] = []
         following = dict(self._next)
-        inserts: dict[TopicPartition, list[tuple[int, bytes | None, bytes | None, int]]] = {}
+        appended: dict[TopicPartition, list[Record]] = {}
         now_ms = time.time_ns() // 1_000_000
         for request in requests:
             if request.producer is not None and self._epochs[request.producer[0]] != request.producer[1]:
@@ -226,25 +230,22 @@ class SqliteLog:
             for topic, partition, key, value, timestamp_ms in request.batch:
                 offset = following[topic, partition]
                 following[topic, partition] = offset + 1
-                inserts.setdefault((topic, partition), []).append(
-                    (offset, key, value, now_ms if timestamp_ms is None else timestamp_ms)
+                appended.setdefault((topic, partition), []).append(
+                    Record(offset, key, value, now_ms if timestamp_ms is None else timestamp_ms)
                 )
                 positions.append(Position(topic, partition, offset))
             results.append(positions)
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for (topic, partition), rows in inserts.items():
-                self._writer.executemany(
-                    f"INSERT INTO {_table(topic, partition)} VALUES (?, ?, ?, ?)",  # noqa: S608
-                    rows,
-                )
+            for (topic, partition), records in appended.items():
+                self._writer.executemany(batches.insert(_table(topic, partition)), batches.pack(records))
                 self._writer.execute(
                     "UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ?",
                     (following[topic, partition], topic, partition),
                 )
             for request in requests:
-                if request.sql is not None:
-                    self._writer.executemany(*request.sql)
+                for statement, rows in request.sql:
+                    self._writer.executemany(statement, rows)
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             if self._writer.in_transaction:
@@ -276,18 +277,24 @@ class SqliteLog:
     async def compact(self, topic: str, partition: int) -> int:
         """Delete what a later record of the same key supersedes; how many records are left.
 
-        A crash between two chunks leaves some superseded records, which the next compaction deletes.
+        A crash between two parts leaves some superseded records, which the next compaction deletes.
         """
         table, end = _table(topic, partition), self._next[topic, partition]
-        superseded = await self._query(lambda db: superseded_offsets(db, table, end))
-        delete = f'DELETE FROM {table} WHERE "offset" = ?'  # noqa: S608
-        for start in range(0, len(superseded), COMPACT_CHUNK):
-            await self._submit(_Request((), sql=(delete, superseded[start : start + COMPACT_CHUNK])))
-        kept = (await self._query(lambda db: db.execute(f"SELECT count(*) FROM {table}").fetchone()))[0]  # noqa: S608
+        newest = await self._query(lambda db: newest_offsets(db, table, end))
+        delete = f"DELETE FROM {table} WHERE last_offset BETWEEN ? AND ?"  # noqa: S608
+        offset = 0
+        while part := await self._query(lambda db: clean(db, table, offset, newest, end)):  # noqa: B023
+            if len(part.kept) < part.size:
+                rest: Statements = [
+                    (delete, [(offset, part.last)]),
+                    (batches.insert(table), list(batches.pack(part.kept))),
+                ]
+                await self._submit(_Request((), sql=rest))
+            offset = part.last + 1
         note = "UPDATE partitions SET clean_to = ?, kept = ? WHERE topic = ? AND partition = ?"
-        await self._submit(_Request((), sql=(note, [(end, kept, topic, partition)])))
-        self._clean[topic, partition] = Clean(end, kept)
-        return int(kept)
+        await self._submit(_Request((), sql=[(note, [(end, len(newest), topic, partition)])]))
+        self._clean[topic, partition] = Clean(end, len(newest))
+        return len(newest)
 
     async def close(self) -> None:
         if self._compaction is not None:
@@ -312,7 +319,7 @@ class _Request:
         self,
         batch: Sequence[Append],
         producer: tuple[str, int] | None = None,
-        sql: tuple[str, Sequence[tuple[object, ...]]] | None = None,
+        sql: Statements = (),
     ) -> None:
         self.batch = batch
         self.producer = producer

@@ -53,6 +53,37 @@ class TestSqliteLog(LogContract):
         assert list(await log.start_offsets("compacted")) == [5]
         assert [p.offset for p in await log.append(records("y", topic="compacted"))] == [7]
 
+    async def test_compaction_over_many_batches(self, log: SqliteLog) -> None:
+        """Left is the newest of each key, readable from any offset; cleaning again changes nothing."""
+        keys = [b"%d" % (n * n % 701) for n in range(5_300)]
+        for start in range(0, len(keys), 530):
+            await log.append([Append("compacted", 0, key, b"v") for key in keys[start : start + 530]])
+        newest = {key: offset for offset, key in enumerate(keys)}
+        left = sorted(newest.values())
+        assert await log.compact("compacted", 0) == len(left)
+        for offset in (0, left[0] + 1, left[-1], left[-1] + 1):
+            read = [record.offset for record in await log.read("compacted", 0, offset, 10_000)]
+            assert read == [each for each in left if each >= offset]
+        assert await log.compact("compacted", 0) == len(left)
+        assert [p.offset for p in await log.append(records("y", topic="compacted"))] == [5_300]
+
+    async def test_a_read_can_begin_and_end_within_a_batch(self, log: SqliteLog) -> None:
+        """How records came together cannot be seen by who reads them."""
+        await log.append(records(*(str(n) for n in range(2_500))))
+        await log.append(records("2500"))
+        for offset, most in ((0, 10), (999, 2), (1_000, 1), (1_234, 1_266), (2_499, 5)):
+            read = [record.offset for record in await log.read("plain", 0, offset, most)]
+            assert read == list(range(offset, min(offset + most, 2_501)))
+
+    async def test_a_log_of_another_layout_is_refused(self, log: SqliteLog, tmp_path: Path) -> None:
+        """A version that would not understand the file says so and leaves it alone."""
+        await log.append(records("kept"))
+        await log.close()
+        with sqlite3.connect(tmp_path / "log.db") as file:
+            file.execute("PRAGMA user_version = 99")
+        with pytest.raises(LogUnavailable, match="another version of Headwater"):
+            await SqliteLog.open(tmp_path / "log.db", TOPICS)
+
     async def test_a_log_that_cannot_grow_acknowledges_nothing(self, log: SqliteLog) -> None:
         """A full disk refuses the append with the remedy; what was acknowledged stays; later ones work."""
         await log.append(records("kept"))

@@ -40,6 +40,7 @@ class Lane:
         self._table = table
         self._producers: dict[int, Producer] = {}
         self._partitions: dict[int, PartitionRow] = {}
+        self._folding = asyncio.Lock()
         self.trouble = ""  # why nothing can be appended at the moment
 
     @property
@@ -65,6 +66,9 @@ class Lane:
         Before 3 nothing happened: the run is read again. After 3 everything did: a restart recovers 4 from
         the changelog and resumes after the run, because the partition row says so. 3 is refused to a worker
         that was fenced. Outputs repeat their ids, which come from their causes and never from the run.
+
+        One partition is folded at a time, while transactions of others are on their way to disk: taking turns
+        within runs, all would be folded at once, and then all wait for the disk.
         """
         row = self._partitions[run.partition]
         if run.start > row.position:
@@ -72,7 +76,13 @@ class Lane:
                 f"{run.topic}/{run.partition} is folded up to {row.position}, a run begins at {run.start}."
             )
         partitions = self._log.partitions(run.topic)
-        async for outputs, rows, due, partition_row in fold(run, row, self._table, partitions):
+        folding = fold(run, row, self._table, partitions)
+        while True:
+            async with self._folding:
+                effects = await anext(folding, None)
+            if effects is None:
+                return
+            outputs, rows, due, partition_row = effects
             encoded = {key: encode_row(changed) for key, changed in rows.items()}
             partition_bytes = encode_partition(partition_row)
             batch = outputs + [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]

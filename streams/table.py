@@ -6,7 +6,6 @@ store reflects. The store is a cache of the changelog: it can be deleted at any 
 """
 
 import struct
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -38,8 +37,6 @@ from streams.rows import (
 BLOCK_CACHE_BYTES = 128 << 20
 MEMTABLE_BYTES = 32 << 20
 HOT_BYTES = 64 << 20  # as encoded; decoded they take about three times that
-COLD: tuple[CustomerRow | None, int] = (None, 0)
-EMPTY: Mapping[bytes, CustomerRow] = {}
 
 
 class DueChange(NamedTuple):
@@ -84,20 +81,23 @@ class CustomerTable:
         path.mkdir(parents=True, exist_ok=True)
         self._db = Rdict(str(path), _options(), access_type=AccessType.read_write())
         self._write_options = WriteOptions()
-        self._hot: OrderedDict[tuple[int, bytes], tuple[CustomerRow, int]] = OrderedDict()  # with its size
-        self._hot_bytes = 0
+        self._recent: dict[bytes, CustomerRow] = {}  # by key, the rows of the last writes
+        self._earlier: dict[bytes, CustomerRow] = {}  # and of those before them
+        self._recent_bytes = 0
 
     def close(self) -> None:
         self._db.close()
 
     def rows(self, partition: int, customers: Sequence[bytes]) -> list[CustomerRow | None]:
         """The rows of `customers`, in their order; None for a customer without one."""
-        hot = self._hot
-        rows = [hot.get((partition, customer), COLD)[0] for customer in customers]
-        missing = [place for place, row in enumerate(rows) if row is None]
-        stored = self.values(partition, [customers[place] for place in missing])
-        for place, data in zip(missing, stored, strict=True):
-            rows[place] = None if data is None else decode_row(data)
+        prefix = struct.pack(">H", partition) + b"r"
+        keys = [prefix + customer for customer in customers]
+        recent, earlier = self._recent, self._earlier
+        rows = [recent.get(key) or earlier.get(key) for key in keys]
+        if missing := [place for place, row in enumerate(rows) if row is None]:
+            stored = cast(list[bytes | None], self._db.get([keys[place] for place in missing]))
+            for place, data in zip(missing, stored, strict=True):
+                rows[place] = None if data is None else decode_row(data)
         return rows
 
     def values(self, partition: int, customers: Sequence[bytes]) -> list[bytes | None]:
@@ -138,19 +138,20 @@ class CustomerTable:
         due: Iterable[DueChange],
         partition_row: bytes,
         changelog_offset: int,
-        decoded: Mapping[bytes, CustomerRow] = EMPTY,
+        decoded: Mapping[bytes, CustomerRow] | None = None,
     ) -> None:
         """Write a run's rows (None deletes), due index, partition row and changelog offset: all or none.
 
-        `decoded` are the same rows, kept at hand for the next run: the 64 MiB written last.
+        `decoded` are the same rows in the same order, kept at hand: the last 32 to 64 MiB written.
         """
         batch = WriteBatch(raw_mode=True)
         prefix = struct.pack(">H", partition) + b"r"
-        for customer, data in rows.items():
+        keys = [prefix + customer for customer in rows]
+        for key, data in zip(keys, rows.values(), strict=True):
             if data is None:
-                batch.delete(prefix + customer)
+                batch.delete(key)
             else:
-                batch.put(prefix + customer, data)
+                batch.put(key, data)
         for customer, before, after in due:
             if before is not None:
                 batch.delete(_due_key(partition, before, customer))
@@ -158,19 +159,15 @@ class CustomerTable:
                 batch.put(_due_key(partition, after, customer), b"")
         batch.put(_partition_key(partition), struct.pack(">Q", changelog_offset) + partition_row)
         self._db.write(batch, self._write_options)
-        self._keep_hot(partition, rows, decoded)
-
-    def _keep_hot(
-        self, partition: int, written: Mapping[bytes, bytes | None], decoded: Mapping[bytes, CustomerRow]
-    ) -> None:
-        hot = self._hot
-        for customer, data in written.items():
-            self._hot_bytes -= hot.pop((partition, customer), COLD)[1]
-            if data is not None and customer in decoded:
-                hot[partition, customer] = decoded[customer], len(data)
-                self._hot_bytes += len(data)
-        while self._hot_bytes > HOT_BYTES:  # not next(iter(dict)), which walks all that was dropped before
-            self._hot_bytes -= hot.popitem(last=False)[1][1]
+        if decoded is None:
+            for key in keys:
+                self._recent.pop(key, None)
+                self._earlier.pop(key, None)
+            return
+        self._recent.update(zip(keys, decoded.values(), strict=True))
+        self._recent_bytes += sum(map(len, filter(None, rows.values())))
+        if self._recent_bytes > HOT_BYTES // 2:
+            self._recent, self._earlier, self._recent_bytes = {}, self._recent, 0
 
     def recover(self, partition: int, records: Sequence[Record]) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.
@@ -200,6 +197,5 @@ class CustomerTable:
 
     def wipe(self, partition: int) -> None:
         """Forget a partition, so that it is recovered from the changelog's start."""
-        self._hot.clear()
-        self._hot_bytes = 0
+        self._recent, self._earlier, self._recent_bytes = {}, {}, 0
         self._db.delete_range(struct.pack(">H", partition), struct.pack(">H", partition + 1))

@@ -2,13 +2,14 @@
 
 import struct
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import fastavro
 import msgspec
 from fastavro.types import Schema
 
 from schemas import registry
+from schemas.compiled import Read, Write, reader, writer
 from schemas.events import EVENT_TYPES, Event
 from schemas.registry import Registered
 
@@ -21,9 +22,9 @@ class Undecodable(ValueError):
 
 class _Form(NamedTuple):
     header: bytes
-    written: Schema  # what the body was written with
-    newest: Schema | None  # what to read it as, where that is another version
     event: type[Event]
+    read: Read
+    write: Write
 
 
 def _plain(part: Any) -> Any:
@@ -35,40 +36,49 @@ def _plain(part: Any) -> Any:
 
 def _form(entry: Registered) -> _Form:
     newest = registry.lookup(entry.subject, "latest")
+    header, schema = HEADER.pack(0, entry.id), _plain(entry.schema)
     return _Form(
-        header=HEADER.pack(0, entry.id),
-        written=fastavro.parse_schema(_plain(entry.schema)),
-        newest=None if newest == entry else fastavro.parse_schema(_plain(newest.schema)),
-        event=EVENT_TYPES[entry.schema["name"]],
+        header,
+        EVENT_TYPES[entry.schema["name"]],
+        reader(schema) if newest == entry else _resolving(schema, _plain(newest.schema)),
+        writer(schema, header),
     )
+
+
+def _resolving(written: Schema, newest: Schema) -> Read:
+    """Reads an earlier version as the newest one."""
+    written, newest = fastavro.parse_schema(written), fastavro.parse_schema(newest)
+
+    def read(data: bytes, offset: int) -> tuple[dict[str, Any], int]:
+        body = BytesIO(data)
+        body.seek(offset)
+        return cast(dict[str, Any], fastavro.schemaless_reader(body, written, newest)), body.tell()
+
+    return read
 
 
 _BY_ID = {entry.id: _form(entry) for entry in registry.all_registered()}
 _BY_HEADER = {form.header: form for form in _BY_ID.values()}
-_BY_TYPE = {form.event: form for form in _BY_ID.values() if form.newest is None}
+_WRITE = {form.event: form.write for form in _BY_ID.values()}  # in the order of ids: the newest stays
 
 
 def encode(event: Event) -> bytes:
     """The event in the newest version of its schema."""
-    form = _BY_TYPE[type(event)]
-    out = BytesIO()
-    out.write(form.header)
-    fastavro.schemaless_writer(out, form.written, msgspec.to_builtins(event, builtin_types=(bytes,)))
-    return out.getvalue()
+    return _WRITE[type(event)](event)
 
 
 def decode(data: bytes) -> Event:
     """The event as its newest version, whichever wrote it; raises Undecodable, beyond the limits too."""
     form = _BY_HEADER.get(data[: HEADER.size]) or _form_of(data)
-    body = BytesIO(data)
-    body.seek(HEADER.size)
     try:
-        fields = fastavro.schemaless_reader(body, form.written, form.newest)
+        fields, end = form.read(data, HEADER.size)
         event = msgspec.convert(fields, form.event)
-    except Exception as error:  # damaged bytes make fastavro raise anything from EOFError to IndexError
+    except Exception as error:  # damaged bytes raise anything from EOFError to IndexError
         raise Undecodable(f"not a {form.event.__name__}: {error or 'the record is cut short'}") from error
-    if body.tell() != len(data):
-        raise Undecodable(f"{len(data) - body.tell()} surplus bytes after the {form.event.__name__}")
+    if end < len(data):
+        raise Undecodable(f"{len(data) - end} surplus bytes after the {form.event.__name__}")
+    if end > len(data):
+        raise Undecodable(f"not a {form.event.__name__}: the record is cut short")
     return event
 
 

@@ -1,0 +1,99 @@
+"""Do the functions made from a schema read and write what fastavro does?"""
+
+import contextlib
+from io import BytesIO
+from typing import Any
+
+import fastavro
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import registry
+from schemas.codec import _plain
+from schemas.compiled import Unsupported, reader, writer
+from schemas.events import EVENT_TYPES
+from tests.strategies import event
+
+LONGS = st.one_of(
+    st.integers(-(2**63), 2**63 - 1), st.integers(-200, 200), st.builds(lambda n: 1 << n, st.integers(0, 62))
+)
+
+
+class Pair(msgspec.Struct):
+    a: int
+    b: int
+
+
+def schema_of(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = _plain(registry.lookup(registry.subject_of(name), "latest").schema)
+    return schema
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    return {"type": "record", "name": "r", "fields": [{"name": n, "type": t} for n, t in fields.items()]}
+
+
+def written_by_fastavro(schema: dict[str, Any], fields: dict[str, Any]) -> bytes:
+    out = BytesIO()
+    fastavro.schemaless_writer(out, fastavro.parse_schema(schema), fields)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", sorted(EVENT_TYPES))
+@settings(max_examples=30)
+@given(data=st.data())
+def test_every_event_is_written_and_read_as_by_fastavro(name: str, data: st.DataObject) -> None:
+    """The same bytes, and the same fields from them, wherever in the data they begin."""
+    original, schema = data.draw(event(name)), schema_of(name)
+    fields = msgspec.to_builtins(original, builtin_types=(bytes,))
+    encoded = written_by_fastavro(schema, fields)
+    assert writer(schema, b"header")(original) == b"header" + encoded
+    read = fastavro.schemaless_reader(BytesIO(encoded), fastavro.parse_schema(schema), None)
+    assert reader(schema)(b"before" + encoded, 6) == (read, 6 + len(encoded))
+
+
+@given(LONGS, LONGS)
+def test_numbers_of_every_size(a: int, b: int) -> None:
+    """Each count of varint bytes, both signs."""
+    schema = record(a=["null", "long"], b="long")
+    encoded = written_by_fastavro(schema, {"a": a, "b": b})
+    assert reader(schema)(encoded, 0) == ({"a": a, "b": b}, len(encoded))
+    assert writer(schema, b"")(Pair(a, b)) == encoded
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1])
+def test_a_number_that_avro_cannot_hold_is_not_written(number: int) -> None:
+    """Another reader would see another number."""
+    with pytest.raises(OverflowError):
+        writer(record(a="long"), b"")(Pair(number, 0))
+
+
+def test_blocks_may_tell_their_size() -> None:
+    """Avro lets a writer put a negative count and the bytes of the block; several blocks make one array."""
+    schema = record(a={"type": "array", "items": "string"}, m={"type": "map", "values": "long"})
+    encoded = b"\x01\x04\x02x" + b"\x02\x02y" + b"\x00" + b"\x01\x06\x02k\x03" + b"\x00"
+    fields = {"a": ["x", "y"], "m": {"k": -2}}
+    assert fastavro.schemaless_reader(BytesIO(encoded), fastavro.parse_schema(schema), None) == fields
+    assert reader(schema)(encoded, 0) == (fields, len(encoded))
+
+
+@given(st.sampled_from(sorted(EVENT_TYPES)), st.binary(max_size=80))
+def test_noise_ends(name: str, data: bytes) -> None:
+    """Whatever the bytes: fields, or an error that the codec knows; a wrong size never goes backwards."""
+    with contextlib.suppress(IndexError, ValueError):
+        fields, end = reader(schema_of(name))(data, 0)
+        assert end > 0
+        assert fields
+
+
+@pytest.mark.parametrize(
+    "kind", [["string", "null"], ["null", "int", "string"], "enum", {"type": "fixed", "size": 2}]
+)
+def test_what_the_catalogue_does_not_use_is_refused_when_it_is_made(kind: Any) -> None:
+    """A new schema with other parts fails at the start, not at its first record."""
+    with pytest.raises(Unsupported):
+        reader(record(a=kind))
+    with pytest.raises(Unsupported):
+        writer(record(a=kind), b"")

@@ -6,6 +6,7 @@ fold is busy. A batch is one row: its last offset, and in msgpack [[offset, key,
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
@@ -13,6 +14,8 @@ from streams.log import Record
 
 BATCH_RECORDS = 1_000
 BATCH_BYTES = 1 << 20
+
+Stored: TypeAlias = tuple[int, bytes | None, bytes | None, int]  # a Record, or its fields
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Record]).decode
@@ -27,18 +30,18 @@ def insert(table: str) -> str:
     return f"INSERT INTO {table} VALUES (?, ?)"  # noqa: S608
 
 
-def pack(records: Iterable[Record]) -> Iterator[tuple[int, bytes]]:
+def pack(records: Iterable[Stored]) -> Iterator[tuple[int, bytes]]:
     """Batches of records that are in order of offset; a record that fills a batch ends it."""
-    batch: list[Record] = []
+    batch: list[Stored] = []
     size = 0
     for record in records:
         batch.append(record)
-        size += len(record.value or b"")
+        size += len(record[2] or b"")
         if len(batch) == BATCH_RECORDS or size >= BATCH_BYTES:
-            yield record.offset, _encode(batch)
+            yield record[0], _encode(batch)
             batch, size = [], 0
     if batch:
-        yield batch[-1].offset, _encode(batch)
+        yield batch[-1][0], _encode(batch)
 
 
 def stored(db: sqlite3.Connection, table: str, offset: int) -> Iterator[tuple[int, list[Record]]]:

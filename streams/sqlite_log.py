@@ -220,7 +220,7 @@ class SqliteLog:
     def _commit_group(self, requests: Sequence["_Request"]) -> list[Sequence[Position] | Exception]:
         results: list[Sequence[Position] | Exception] = []
         following = dict(self._next)
-        appended: dict[TopicPartition, list[Record]] = {}
+        appended: dict[TopicPartition, list[batches.Stored]] = {}
         now_ms = time.time_ns() // 1_000_000
         for request in requests:
             if request.producer is not None and self._epochs[request.producer[0]] != request.producer[1]:
@@ -228,11 +228,11 @@ class SqliteLog:
                 continue
             positions = []
             for topic, partition, key, value, timestamp_ms in request.batch:
-                offset = following[topic, partition]
-                following[topic, partition] = offset + 1
-                appended.setdefault((topic, partition), []).append(
-                    Record(offset, key, value, now_ms if timestamp_ms is None else timestamp_ms)
-                )
+                tp = topic, partition
+                offset = following[tp]
+                following[tp] = offset + 1
+                stored = offset, key, value, now_ms if timestamp_ms is None else timestamp_ms
+                appended.setdefault(tp, []).append(stored)
                 positions.append(Position(topic, partition, offset))
             results.append(positions)
         try:

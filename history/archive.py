@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from history.container import Body, container, fields
 from schemas import codec, registry
+from schemas.codec import HEADER
 
 CONTAINER_BYTES = 64 << 20  # below ClickHouse's insert block, so that each insert is one part: all or nothing
 CONTAINER_RECORDS = 50_000
@@ -113,21 +114,23 @@ class HistoryWriter:
     def _sort(
         self, topic: str, runs: Mapping[int, Sequence[RecordLike]]
     ) -> tuple[list[Refused], dict[_Target, list[Body]]]:
-        """Each record not yet archived to its table, unread."""
-        refused: list[Refused] = []
-        sorted_out: dict[_Target, list[Body]] = {}
+        """Each record not yet archived to its table, unread but for its header."""
+        by_header: dict[bytes, list[Body]] = {}
         for partition, run in runs.items():
             upto = self.resume(topic, partition)
             for record in run:
-                if record.offset < upto:
-                    continue
-                try:
-                    schema_id, avro = codec.body(record.value or b"")
-                    target = _Target(topic, _table_name(schema_id), schema_id)
-                except (codec.Undecodable, registry.UnknownSchema) as error:
-                    refused.append(Refused(partition, record.offset, str(error)))
-                else:
-                    sorted_out.setdefault(target, []).append(Body(partition, record.offset, avro))
+                if record.offset >= upto:
+                    value = record.value or b""
+                    body = Body(partition, record.offset, value[HEADER.size :])
+                    by_header.setdefault(value[: HEADER.size], []).append(body)
+        refused: list[Refused] = []
+        sorted_out: dict[_Target, list[Body]] = {}
+        for header, bodies in by_header.items():
+            try:
+                schema_id = codec.schema_id(header)
+                sorted_out[_Target(topic, _table_name(schema_id), schema_id)] = bodies
+            except (codec.Undecodable, registry.UnknownSchema) as error:
+                refused += [Refused(body.partition, body.offset, str(error)) for body in bodies]
         return refused, sorted_out
 
     def _without_present(self, target: _Target, bodies: list[Body]) -> list[Body]:
@@ -160,7 +163,7 @@ class HistoryWriter:
     def _refusal(target: _Target, body: Body, error: DatabaseError) -> Refused:
         """At fault is a record that does not decode, or that ClickHouse says is; else the error goes on."""
         try:
-            codec.decode(b"".join((b"\0", target.schema_id.to_bytes(4, "big"), body.avro)))
+            codec.decode(HEADER.pack(0, target.schema_id) + body.avro)
         except codec.Undecodable as undecodable:
             return Refused(body.partition, body.offset, str(undecodable))
         if error.code in FAULTY_BYTES:

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 
 from history.tables import POSITION_AVRO, SEAL_AVRO, WHOLE, column_name
 from schemas import registry
+from schemas.compiled import avro_long, avro_string
 
 SYNC = b"headwater-archive"[:16]
 ONE = b"\x02"  # a block's count of records, as an Avro long
+SEAL = avro_string(WHOLE)
 
 
 class Body(NamedTuple):
@@ -23,26 +25,7 @@ class Body(NamedTuple):
 
     partition: int
     offset: int
-    avro: bytes | memoryview
-
-
-def avro_long(number: int) -> bytes:
-    """Zigzag and base 128, least significant group first."""
-    rest = (number << 1) ^ (number >> 63)
-    groups = bytearray()
-    while rest > 0x7F:
-        groups.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    groups.append(rest)
-    return bytes(groups)
-
-
-def avro_string(text: str) -> bytes:
-    encoded = text.encode()
-    return avro_long(len(encoded)) + encoded
-
-
-SEAL = avro_string(WHOLE)
+    avro: bytes
 
 
 @cache
@@ -61,7 +44,7 @@ def header(schema_id: int) -> bytes:
 
 def container(schema_id: int, topic: str, bodies: Iterable[Body]) -> bytes:
     """A container file of the bodies, one block each, behind topic, partition and offset as fields."""
-    parts: list[bytes | memoryview] = [header(schema_id)]
+    parts: list[bytes] = [header(schema_id)]
     prefixes: dict[int, bytes] = {}
     for partition, offset, avro in bodies:
         prefix = prefixes.get(partition)

@@ -82,12 +82,8 @@ def decode(data: bytes) -> Event:
     return event
 
 
-def body(data: bytes) -> tuple[int, memoryview]:
-    """The schema id and the Avro body, undecoded; raises Undecodable."""
-    return _schema_id(data), memoryview(data)[HEADER.size :]
-
-
-def _schema_id(data: bytes) -> int:
+def schema_id(data: bytes) -> int:
+    """The id in the header; raises Undecodable."""
     if len(data) < HEADER.size or data[0] != 0:
         raise Undecodable(
             f"no Confluent header (0x00, 4-byte schema id): the record begins {data[:5].hex(' ')!r}"
@@ -96,10 +92,10 @@ def _schema_id(data: bytes) -> int:
 
 
 def _form_of(data: bytes) -> _Form:
-    schema_id = _schema_id(data)
-    form = _BY_ID.get(schema_id)
+    number = schema_id(data)
+    form = _BY_ID.get(number)
     if form is None:
         raise Undecodable(
-            f"unknown schema id {schema_id}: register its schema, or upgrade the engine that reads it"
+            f"unknown schema id {number}: register its schema, or upgrade the engine that reads it"
         )
     return form

@@ -42,7 +42,7 @@ def writer(schema: dict[str, Any], header: bytes) -> Write:
 
 def _function(name: str, parameters: str, body: list[str]) -> Any:
     known = {"_DOUBLE": _DOUBLE, "_BYTE": _BYTE, "_long": _long, "_size": _size, "_count": _count}
-    known |= {"_varint": _varint, "_text": _text, "_bytes": _bytes, "_branch": _branch}
+    known |= {"avro_long": avro_long, "avro_string": avro_string, "_bytes": _bytes, "_branch": _branch}
     source = f"def {name}({parameters}):\n" + "\n".join(f"    {line}" for line in body)
     exec(compile(source, "<avro schema>", "exec"), known)  # noqa: S102  # of our own schemas
     return known[name]
@@ -164,11 +164,11 @@ def _written(kind: Any, value: str, depth: int = 0) -> str:
         return f'(b"\\0" if {value} is None else b"\\2" + {there})'
     match kind if isinstance(kind, str) else kind["type"]:
         case "string":
-            return f"_text({value})"
+            return f"avro_string({value})"
         case "bytes":
             return f"_bytes({value})"
         case "int" | "long":
-            return f"_varint({value})"
+            return f"avro_long({value})"
         case "boolean":
             return f"_BYTE[bool({value})]"
         case "double":
@@ -181,16 +181,19 @@ def _written(kind: Any, value: str, depth: int = 0) -> str:
             return _block(value, f"[{item} for i{depth} in {value}]")
         case "map":
             item = _written(kind["values"], f"i{depth}", depth + 1)
-            return _block(value, f"[_text(k{depth}) + {item} for k{depth}, i{depth} in {value}.items()]")
+            return _block(
+                value, f"[avro_string(k{depth}) + {item} for k{depth}, i{depth} in {value}.items()]"
+            )
         case other:
             raise Unsupported(str(other))
 
 
 def _block(value: str, items: str) -> str:
-    return f'(b"".join((_varint(len({value})), *{items}, b"\\0")) if {value} else b"\\0")'
+    return f'(b"".join((avro_long(len({value})), *{items}, b"\\0")) if {value} else b"\\0")'
 
 
-def _varint(number: int) -> bytes:
+def avro_long(number: int) -> bytes:
+    """Zigzag and base 128, least significant group first; raises OverflowError beyond 64 bits."""
     n = number << 1 if number >= 0 else ~(number << 1)
     if n < 128:
         return _BYTE[n]
@@ -213,11 +216,11 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _text(text: str) -> bytes:
+def avro_string(text: str) -> bytes:
     data = text.encode()
     size = len(data)
-    return (_BYTE[size << 1] if size < 64 else _varint(size)) + data
+    return (_BYTE[size << 1] if size < 64 else avro_long(size)) + data
 
 
 def _bytes(data: bytes) -> bytes:
-    return _varint(len(data)) + data
+    return avro_long(len(data)) + data

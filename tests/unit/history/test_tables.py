@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from history import container
-from history.container import Body, avro_long
+from history.container import Body
 from history.ddl import changes, create_table
 from history.migrations import statements
 from history.tables import TABLES, clickhouse_type
@@ -69,21 +69,14 @@ def test_what_a_timeline_carries_has_no_bytes() -> None:
     assert not [kind for kind in kinds if "bytes" in str(kind.__annotations__)]
 
 
-@given(st.integers(-(2**63), 2**63 - 1))
-def test_longs_are_written_as_avro_writes_them(number: int) -> None:
-    """The position before each body is what an Avro reader expects."""
-    out = io.BytesIO()
-    fastavro.schemaless_writer(out, "long", number)
-    assert avro_long(number) == out.getvalue()
-
-
 @given(st.lists(events(), min_size=1, max_size=5), st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 10))
 def test_a_container_of_undecoded_bodies_reads_as_the_events(
     some: list[Event], partition: int, first: int
 ) -> None:
     """Any Avro reader finds in the container the positions and the fields of the events."""
     for event in some:
-        schema_id, avro = codec.body(codec.encode(event))
+        data = codec.encode(event)
+        schema_id, avro = codec.schema_id(data), data[codec.HEADER.size :]
         read: list[Any] = list(
             fastavro.reader(
                 io.BytesIO(container.container(schema_id, "t", [Body(partition, first, avro)] * 2))

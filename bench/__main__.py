@@ -30,6 +30,18 @@ def measured(module: str, *arguments: object) -> dict[str, float]:
     return result
 
 
+def against_faust(what: str, events: int) -> tuple[float, float]:
+    """Our rate over idiomatic Faust's, and over its rate with our interpreter settings.
+
+    Ours is the median of three, before, between and after theirs: a machine that slows down slows both.
+    """
+    log = (what, events, events // 10, "uniform")
+    first, faust = measured("fold", *log), measured("idiomatic_faust", *log)
+    second, tuned = measured("fold", *log), measured("idiomatic_faust", *log, "tuned")
+    ours = sorted(each["events_per_s"] for each in (first, second, measured("fold", *log)))[1]
+    return ours / faust["events_per_s"], ours / tuned["events_per_s"]
+
+
 def main(
     events: Annotated[int, typer.Option(help="Events of the large log; a tenth as many customers.")] = FULL,
     peer_events: Annotated[int, typer.Option(help="Events that idiomatic Faust gets, being slow.")] = 100_000,
@@ -39,9 +51,8 @@ def main(
     peer_events = min(events, peer_events)
     http = measured("server", "http", seconds)
     cdnow = measured("server", "cdnow")
-    peers = ("uniform", peer_events, peer_events // 10)
-    whole, three = (measured("fold", what, *peers[1:], peers[0]) for what in ("whole", "three"))
-    faust, faust_three = (measured("idiomatic_faust", w, *peers[1:], peers[0]) for w in ("whole", "three"))
+    whole, whole_tuned = against_faust("whole", peer_events)
+    three, three_tuned = against_faust("three", peer_events)
     uniform = measured("fold", "whole", events, events // 10, "uniform")
     zipf = measured("fold", "whole", events, events // 10, "zipf")
     few = measured("fold", "whole", events // 4, events // 100, "uniform")
@@ -59,10 +70,10 @@ def main(
             "×",
             "at most",
         ),
-        Row("whole fold ÷ idiomatic Faust", 5, whole["events_per_s"] / faust["events_per_s"], "×"),
-        Row(
-            "three-field fold ÷ idiomatic Faust", 20, three["events_per_s"] / faust_three["events_per_s"], "×"
-        ),
+        Row("whole fold ÷ idiomatic Faust", 5, whole, "×"),
+        Row("the same, Faust with our interpreter settings", None, whole_tuned, "×"),
+        Row("three-field fold ÷ idiomatic Faust", 20, three, "×"),
+        Row("the same, Faust with our interpreter settings", None, three_tuned, "×"),
         Row("POST to visible, 200/s, p99", 250, http["visible_p99_ms"], "ms", "at most"),
         Row("POST to visible, 200/s, p50", None, http["visible_p50_ms"], "ms"),
         Row("GET a customer, 500/s, p99", 10, http["read_p99_ms"], "ms", "at most"),

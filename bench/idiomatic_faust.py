@@ -1,8 +1,8 @@
 """How fast is Faust as its manual has it? An agent that takes events one by one and writes a key for each.
 
-`python -m bench.idiomatic_faust whole|three EVENTS CUSTOMERS SPREAD [tuned]` prints one JSON object. With `tuned`
-the interpreter is set up as ours is, else it is as Python and Faust leave it. Same embedded log, same
-events, same codec; the state is in a Faust Table of bytes on Faust's own RocksDB store (rocksdict) with its
+`python -m bench.idiomatic_faust whole|three EVENTS CUSTOMERS SPREAD [tuned]` prints one JSON object. With
+`tuned` the interpreter is set up as ours is, else it is as Python and Faust leave it. Same embedded log,
+same events, same codec; the state is in a Faust Table of bytes on Faust's own RocksDB store (rocksdict), its
 changelog on the log. The whole fold does a customer's row as Headwater's does (repeats, state, stage,
 transition) but for due moments, which Faust has nothing for: that work is left out in its favour.
 """

@@ -17,7 +17,7 @@ from streams.keys import key_of
 from streams.log import Append, Log, Producer
 from streams.topics import EVENTS, LOADS, partition_for
 
-BATCH_ROWS = 2_000
+BATCH_ROWS = 1_000
 DAY_MS = 86_400_000
 
 

@@ -16,8 +16,8 @@ from cli import directory, sample
 from cli.client import in_process
 from cli.compose import Parts, Source, begin, running, settings_of
 from cli.options import DATA_DIR
+from cli.sample.encoding import encoding
 from cli.serving import bind, serving
-from streams.loading import BATCH_ROWS
 
 logger = structlog.get_logger(__name__)
 
@@ -71,11 +71,13 @@ async def _load(parts: Parts, cdnow: sample.Sample) -> None:
             _show(parts, progress, progress.add_task("Loading CDNOW", total=len(cdnow.rows)))
         )
         try:
-            received_at = time.time_ns() // 1_000_000
-            while (row := load.progress.row) < len(cdnow.rows):
-                rows = cdnow.rows[row : row + BATCH_ROWS]
-                events = list(sample.orders(rows, shift_days=shift_days, received_at=received_at))
-                await load.append(events, first_row=row)
+            if (row := load.progress.row) < len(cdnow.rows):
+                received_at = time.time_ns() // 1_000_000
+                async with encoding(row, shift_days=shift_days, received_at=received_at) as batches:
+                    async for rows in batches:
+                        await load.append_encoded(rows, first_row=load.progress.row)
+                if load.progress.row < len(cdnow.rows):
+                    raise RuntimeError(f"the sample was encoded only up to row {load.progress.row}")
             if settings.clock == "wall":
                 await parts.engine.clock.tick()
             await parts.settled()

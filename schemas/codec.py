@@ -69,16 +69,16 @@ def encode(event: Event) -> bytes:
 
 def decode(data: bytes) -> Event:
     """The event as its newest version, whichever wrote it; raises Undecodable, beyond the limits too."""
-    form = _BY_HEADER.get(data[: HEADER.size]) or _form_of(data)
+    _, kind, read, _ = _BY_HEADER.get(data[: HEADER.size]) or _form_of(data)
     try:
-        fields, end = form.read(data, HEADER.size)
-        event = msgspec.convert(fields, form.event)
+        fields, end = read(data, HEADER.size)
+        event = msgspec.convert(fields, kind)
     except Exception as error:  # damaged bytes raise anything from EOFError to IndexError
-        raise Undecodable(f"not a {form.event.__name__}: {error or 'the record is cut short'}") from error
+        raise Undecodable(f"not a {kind.__name__}: {error or 'the record is cut short'}") from error
     if end < len(data):
-        raise Undecodable(f"{len(data) - end} surplus bytes after the {form.event.__name__}")
+        raise Undecodable(f"{len(data) - end} surplus bytes after the {kind.__name__}")
     if end > len(data):
-        raise Undecodable(f"not a {form.event.__name__}: the record is cut short")
+        raise Undecodable(f"not a {kind.__name__}: the record is cut short")
     return event
 
 

@@ -6,7 +6,9 @@ added at its end, and under another name the same rows are refused.
 """
 
 import shlex
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
@@ -31,6 +33,19 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ticked_at: int = 0  # ms; the last day boundary that was ticked, 0 before any
     latest_at: int = 0  # ms; the latest event time on the log
     done: bool = False
+
+
+class Encoded(NamedTuple):
+    """An event as a load appends it."""
+
+    key: bytes
+    occurred_at: int  # ms
+    value: bytes
+
+
+def encoded(event: Event) -> Encoded:
+    """Raises ValueError for the engine's own events."""
+    return Encoded(key_of(event), event.occurred_at, encode(event))
 
 
 class LoadRefused(Exception):
@@ -134,6 +149,10 @@ class Load:
             self._recorded = self.progress
 
     async def append(self, events: Sequence[Event], *, first_row: int) -> None:
+        """As `append_encoded`, with the events as they are."""
+        await self.append_encoded([encoded(event) for event in events], first_row=first_row)
+
+    async def append_encoded(self, rows: Sequence["Encoded"], *, first_row: int) -> None:
         """Append the next rows, one event each, and the progress, or nothing.
 
         Raises LoadRefused if `first_row` is not the next row, ProducerFenced, or LogUnavailable.
@@ -143,18 +162,17 @@ class Load:
             raise LoadRefused(f"The load of {self.name!r} goes on at row {before.row}, not {first_row}.")
         batch: list[Append] = []
         ticked_at, latest_at = before.ticked_at, before.latest_at
-        for event in events:
-            day = event.occurred_at - event.occurred_at % DAY_MS
+        for key, occurred_at, value in rows:
+            day = occurred_at - occurred_at % DAY_MS
             if self._ticks and day > ticked_at:
-                batch.extend(self._tick(day, event.received_at))
+                batch.extend(self._tick(day))
                 ticked_at = day
-            latest_at = max(latest_at, event.occurred_at)
-            key = key_of(event)
-            batch.append(Append(EVENTS, partition_for(key, self._partitions), key, encode(event)))
-        row = before.row + len(events)
+            latest_at = max(latest_at, occurred_at)
+            batch.append(Append(EVENTS, partition_for(key, self._partitions), key, value))
+        row = before.row + len(rows)
         done = row >= before.rows
         if done and self._ticks and latest_at > ticked_at:
-            batch.extend(self._tick(latest_at, events[-1].received_at))
+            batch.extend(self._tick(latest_at))
             ticked_at = latest_at
         progress = msgspec.structs.replace(
             before, row=row, ticked_at=ticked_at, latest_at=latest_at, done=done
@@ -163,7 +181,8 @@ class Load:
         await self._producer.transact(batch)
         self.progress = self._recorded = progress
 
-    def _tick(self, at: int, received_at: int) -> Iterator[Append]:
+    def _tick(self, at: int) -> Iterator[Append]:
+        received_at = time.time_ns() // 1_000_000
         for partition in range(self._partitions):
             event_id = str(uuid5(NAMESPACE_URL, f"headwater:tick/{at}/{partition}"))
             tick = ClockTicked(event_id=event_id, occurred_at=at, received_at=received_at)

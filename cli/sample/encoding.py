@@ -1,0 +1,64 @@
+"""How is the sample encoded without holding up the fold? By a process of its own, which needs no GIL of ours.
+
+`python -m cli.sample.encoding ROW SHIFT_DAYS RECEIVED_AT` writes batches of encoded events from that row on:
+4 bytes of length, then msgpack. It ends with its reader, whatever ends that: the pipe breaks.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+
+import msgspec
+
+from cli import sample
+from streams.loading import BATCH_ROWS, Encoded, encoded
+from streams.runtime import tune
+
+_decode = msgspec.msgpack.Decoder(list[Encoded]).decode
+
+
+@asynccontextmanager
+async def encoding(
+    first_row: int, *, shift_days: int, received_at: int
+) -> AsyncIterator[AsyncIterator[list[Encoded]]]:
+    """Batches of the sample's events from `first_row` on; ends early where the process fails."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", __name__, str(first_row), str(shift_days), str(received_at)),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us
+    )
+    try:
+        async with aclosing(_batches(process)) as batches:
+            yield batches
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _batches(process: asyncio.subprocess.Process) -> AsyncGenerator[list[Encoded]]:
+    assert process.stdout is not None
+    with suppress(asyncio.IncompleteReadError):  # its end
+        while True:
+            length = await process.stdout.readexactly(4)
+            yield _decode(await process.stdout.readexactly(int.from_bytes(length)))
+
+
+def main(first_row: int, shift_days: int, received_at: int) -> None:
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end without a word
+    tune()
+    rows = sample.read().rows
+    for start in range(first_row, len(rows), BATCH_ROWS):
+        events = sample.orders(
+            rows[start : start + BATCH_ROWS], shift_days=shift_days, received_at=received_at
+        )
+        data = msgspec.msgpack.encode([encoded(event) for event in events])
+        sys.stdout.buffer.write(len(data).to_bytes(4) + data)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

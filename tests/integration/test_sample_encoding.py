@@ -1,0 +1,35 @@
+"""Is the sample that a process of its own encodes the sample?"""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from cli import sample
+from cli.sample.encoding import encoding
+from streams.loading import encoded
+
+
+@pytest.mark.parametrize("first_row", [0, 68_123])
+async def test_the_encoded_rows_are_the_samples_from_the_row_on(first_row: int) -> None:
+    """All of them, in their order, so that a load that was interrupted goes on with the same events."""
+    async with encoding(first_row, shift_days=3, received_at=1) as batches:
+        rows = [row async for batch in batches for row in batch]
+    expected = sample.orders(sample.read().rows[first_row:], shift_days=3, received_at=1)
+    assert rows == [encoded(event) for event in expected]
+
+
+async def test_who_stops_early_leaves_no_process() -> None:
+    """Ctrl-C in the middle of a load: the process is gone when the block is left."""
+    with contextlib.suppress(asyncio.CancelledError):
+        async with encoding(0, shift_days=0, received_at=1) as batches:
+            process = batches.ag_frame.f_locals["process"]  # type: ignore[attr-defined]
+            assert process.returncode is None
+            raise asyncio.CancelledError
+    assert process.returncode is not None
+
+
+async def test_beyond_the_last_row_there_is_nothing() -> None:
+    """A load that has every row ends, and does not wait for more."""
+    async with encoding(69_659, shift_days=0, received_at=1) as batches:
+        assert [batch async for batch in batches] == []

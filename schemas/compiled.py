@@ -25,7 +25,7 @@ class Unsupported(TypeError):
 def reader(schema: dict[str, Any]) -> Read:
     """A function of (data, offset) that gives the record's fields and the offset after it.
 
-    Damaged bytes raise IndexError, ValueError or struct.error, or give an offset beyond the end.
+    Damaged bytes raise an IndexError, ValueError, OverflowError or struct.error, or end beyond the data.
     """
     names = (f"v{n}" for n in range(1_000_000))
     result = next(names)
@@ -128,11 +128,13 @@ def _long(data: bytes, p: int) -> tuple[int, int]:
         byte = data[p]
         p += 1
         n |= (byte & 127) << shift
+        if n >> 64:
+            raise ValueError("a number of more than 64 bits")
         if byte < 128:
             return n >> 1 ^ -(n & 1), p
         shift += 7
         if shift > 63:
-            raise ValueError("a number of more than 64 bits")
+            raise ValueError("a number of more than ten bytes")
 
 
 def _size(data: bytes, p: int) -> tuple[int, int]:

@@ -66,7 +66,8 @@ class Archive:
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, "archive")
         self._next: dict[tuple[str, int], int] = {}
-        self._awaited = asyncio.Event()
+        self._waiting = 0
+        self._awaited = asyncio.Event()  # set while anybody waits: then nothing is gathered
         self._moved = asyncio.Condition()
         self.trouble = ""  # why nothing can be archived at the moment
 
@@ -104,12 +105,15 @@ class Archive:
     async def settled(self) -> None:
         """Return once `run` has archived all that is on the log now; meanwhile it does not gather."""
         ends = {topic: await self._log.end_offsets(topic) for topic in TOPICS}
+        self._waiting += 1
         self._awaited.set()
         try:
             async with self._moved:
                 await self._moved.wait_for(lambda: all(at >= ends[t][p] for (t, p), at in self._next.items()))
         finally:
-            self._awaited.clear()
+            self._waiting -= 1
+            if not self._waiting:
+                self._awaited.clear()
 
     async def lag(self) -> int:
         """Records not yet archived."""

@@ -235,17 +235,18 @@ class SqliteLog:
                 appended.setdefault(tp, []).append(stored)
                 positions.append(Position(topic, partition, offset))
             results.append(positions)
+        packed = {tp: list(batches.pack(records)) for tp, records in appended.items()}
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            for (topic, partition), records in appended.items():
-                self._writer.executemany(batches.insert(_table(topic, partition)), batches.pack(records))
+            for (topic, partition), rows in packed.items():
+                self._writer.executemany(batches.insert(_table(topic, partition)), rows)
                 self._writer.execute(
                     "UPDATE partitions SET next_offset = ? WHERE topic = ? AND partition = ?",
                     (following[topic, partition], topic, partition),
                 )
             for request in requests:
-                for statement, rows in request.sql:
-                    self._writer.executemany(statement, rows)
+                for statement, parameters in request.sql:
+                    self._writer.executemany(statement, parameters)
             self._writer.execute("COMMIT")
         except sqlite3.Error as error:
             if self._writer.in_transaction:

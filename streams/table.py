@@ -201,3 +201,4 @@ class CustomerTable:
         """Forget a partition, so that it is recovered from the changelog's start."""
         self._recent, self._earlier, self._recent_bytes = {}, {}, 0
         self._db.delete_range(struct.pack(">H", partition), struct.pack(">H", partition + 1))
+        self._db.flush()

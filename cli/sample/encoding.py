@@ -1,10 +1,11 @@
 """How is the sample encoded without holding up the fold? By a process of its own, which needs no GIL of ours.
 
 `python -m cli.sample.encoding ROW SHIFT_DAYS RECEIVED_AT` writes batches of encoded events from that row on:
-4 bytes of length, then msgpack. It ends with its reader, whatever ends that: the pipe breaks.
+4 bytes of length, then msgpack. It ends with the process that reads, whatever ends that: the pipe breaks.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -25,7 +26,8 @@ async def encoding(
 ) -> AsyncIterator[AsyncIterator[list[Encoded]]]:
     """Batches of the sample's events from `first_row` on; ends early where the process fails."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, str(first_row), str(shift_days), str(received_at)),
+        *(sys.executable, "-P", "-m", __name__, str(first_row), str(shift_days), str(received_at)),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for us
@@ -36,7 +38,7 @@ async def encoding(
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()  # wait() alone would wait for what nobody reads
 
 
 async def _batches(process: asyncio.subprocess.Process) -> AsyncGenerator[list[Encoded]]:

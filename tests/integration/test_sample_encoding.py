@@ -20,10 +20,12 @@ async def test_the_encoded_rows_are_the_samples_from_the_row_on(first_row: int) 
 
 
 async def test_who_stops_early_leaves_no_process() -> None:
-    """Ctrl-C in the middle of a load: the process is gone when the block is left."""
+    """Ctrl-C in the middle of a load, with more encoded than was read: the process is gone, at once."""
     with contextlib.suppress(asyncio.CancelledError):
-        async with encoding(0, shift_days=0, received_at=1) as batches:
+        async with asyncio.timeout(30), encoding(0, shift_days=0, received_at=1) as batches:
             process = batches.ag_frame.f_locals["process"]  # type: ignore[attr-defined]
+            await anext(batches)
+            await asyncio.sleep(1)  # the pipe is full by now
             assert process.returncode is None
             raise asyncio.CancelledError
     assert process.returncode is not None

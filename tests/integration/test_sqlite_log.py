@@ -129,6 +129,13 @@ class TestSqliteLog(LogContract):
         await log.append(records("b"))
         assert await values(log) == [b"b"]
 
+    async def test_an_append_that_cannot_be_stored_hurts_nobody_later(self, log: SqliteLog) -> None:
+        """The caller hears why, and the next append is not within what was begun for it."""
+        with pytest.raises(OverflowError):
+            await log.append([Append("plain", 0, b"k", b"v", 2**70)])
+        await log.append(records("b"))
+        assert await values(log) == [b"b"]
+
     async def test_a_read_is_bounded_in_bytes(self, log: SqliteLog) -> None:
         """Large records come a few at a time, all of them in the end."""
         await log.append([Append("plain", 0, b"k", bytes(100_000)) for _ in range(600)])

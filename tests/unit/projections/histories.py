@@ -3,7 +3,8 @@
 import uuid
 from datetime import UTC, date, datetime
 from random import Random
-from typing import Any, get_args, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 from msgspec import Struct
@@ -111,7 +112,7 @@ def _values(hint: Any) -> st.SearchStrategy[Any]:
     if isinstance(hint, type) and issubclass(hint, Struct):
         return _any(hint)
     arguments = get_args(hint)
-    if arguments and hint.__class__.__name__ == "UnionType":
+    if get_origin(hint) in (Union, UnionType):
         return st.one_of([st.none() if part is type(None) else _values(part) for part in arguments])
     if arguments and hint.__origin__ is tuple:
         return st.lists(_values(arguments[0]), max_size=3).map(tuple)

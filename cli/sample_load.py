@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from cli import directory, sample
 from cli.client import in_process
 from cli.compose import Parts, Source, begin, running, settings_of
+from cli.errors import Refused
 from cli.options import DATA_DIR
 from cli.sample.encoding import encoding
 from cli.serving import bind, serving
@@ -77,7 +78,10 @@ async def _load(parts: Parts, cdnow: sample.Sample) -> None:
                     async for rows in batches:
                         await load.append_encoded(rows, first_row=load.progress.row)
                 if load.progress.row < len(cdnow.rows):
-                    raise RuntimeError(f"the sample was encoded only up to row {load.progress.row}")
+                    raise Refused(
+                        f"Encoding the sample ended at row {load.progress.row}: the reason is above; "
+                        "remove it and start again, which goes on from there."
+                    )
             if settings.clock == "wall":
                 await parts.engine.clock.tick()
             await parts.settled()

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -281,10 +282,10 @@ class SqliteLog:
         A crash between two parts leaves some superseded records, which the next compaction deletes.
         """
         table, end = _table(topic, partition), self._next[topic, partition]
-        newest = await self._query(lambda db: newest_offsets(db, table, end))
+        newest = await self._query(partial(newest_offsets, table=table, end=end))
         delete = f"DELETE FROM {table} WHERE last_offset BETWEEN ? AND ?"  # noqa: S608
         offset = 0
-        while part := await self._query(lambda db: clean(db, table, offset, newest, end)):  # noqa: B023
+        while part := await self._query(partial(clean, table=table, offset=offset, newest=newest, end=end)):
             if len(part.kept) < part.size:
                 rest: Statements = [
                     (delete, [(offset, part.last)]),

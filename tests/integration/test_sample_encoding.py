@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from typing import Any
 
 import pytest
 
@@ -19,16 +20,23 @@ async def test_the_encoded_rows_are_the_samples_from_the_row_on(first_row: int) 
     assert rows == [encoded(event) for event in expected]
 
 
-async def test_who_stops_early_leaves_no_process() -> None:
+async def test_who_stops_early_leaves_no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in the middle of a load, with more encoded than was read: the process is gone, at once."""
+    started: list[asyncio.subprocess.Process] = []
+    start = asyncio.create_subprocess_exec
+
+    async def recorded(*args: Any, **options: Any) -> asyncio.subprocess.Process:
+        started.append(await start(*args, **options))
+        return started[-1]
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", recorded)
     with contextlib.suppress(asyncio.CancelledError):
         async with asyncio.timeout(30), encoding(0, shift_days=0, received_at=1) as batches:
-            process = batches.ag_frame.f_locals["process"]  # type: ignore[attr-defined]
             await anext(batches)
             await asyncio.sleep(1)  # the pipe is full by now
-            assert process.returncode is None
+            assert [process.returncode for process in started] == [None]
             raise asyncio.CancelledError
-    assert process.returncode is not None
+    assert started[0].returncode is not None
 
 
 async def test_beyond_the_last_row_there_is_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -92,6 +93,13 @@ def test_values_beyond_the_limits_do_not_enter_from_the_log(changes: dict[str, o
     assert codec.decode(codec.encode(ORDER)) == ORDER
     with pytest.raises(Undecodable):
         codec.decode(codec.encode(replace(ORDER, **changes)))
+
+
+def test_an_earlier_version_is_read_as_the_newest() -> None:
+    """A field that came later has its default; the offset after the record is told, as for the newest."""
+    earlier: dict[str, Any] = {"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}]}
+    newest = earlier | {"fields": [*earlier["fields"], {"name": "b", "type": "string", "default": "x"}]}
+    assert codec._resolving(earlier, newest)(b"head\x06", 4) == ({"a": 3, "b": "x"}, 5)
 
 
 def test_the_schema_id_is_read_without_decoding() -> None:

@@ -69,7 +69,7 @@ lock: ## resolve the dependencies again (needs uv)
 
 # What is installed is what the lock files say, by hash. A stamp keeps an unchanged environment untouched.
 define install
-	@if command -v uv >/dev/null; then uv pip install -q --python $(BIN)/python --require-hashes -r $(1) >&2; \
+	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) >&2; \
 	else $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1) >&2; fi
 endef
 

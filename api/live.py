@@ -96,18 +96,16 @@ class Live:
         resume = [min(offset, end) for offset, end in zip(resume, joined, strict=True)]
         for partition, end in enumerate(joined):
             while resume[partition] < end:
-                records = await self._log.read(TRANSITIONS, partition, resume[partition], RESUME_RECORDS)
-                records = [record for record in records if record.offset < end]
-                chunk = b""
-                for record in records:
+                read = await self._log.read(TRANSITIONS, partition, resume[partition], RESUME_RECORDS)
+                told = b""
+                for record in read.records:
                     resume[partition] = record.offset + 1
                     event = transition_of(record)
-                    if event is not None:
-                        chunk += _event("transition", answers.transition(event), _text(resume))
-                if not records:
-                    resume[partition] = end
-                if chunk:
-                    yield chunk
+                    if event is not None and record.offset < end:
+                        told += _event("transition", answers.transition(event), _text(resume))
+                resume[partition] = read.end if read.records else end
+                if told:
+                    yield told
 
     def _on_change(self, change: Change) -> None:
         chunk = b""

@@ -56,7 +56,10 @@ async def get_events(
         after = from_cursor(cursor, list[int])
         if len(after) != len(ends):
             raise Problem(422, "cursor is of another log: leave it out.")
-        read = [await log.read(EVENTS, partition, offset, limit) for partition, offset in enumerate(after)]
+        read = [
+            (await log.read(EVENTS, partition, offset, limit)).records
+            for partition, offset in enumerate(after)
+        ]
         chosen = _merged(read)[:limit]
     for partition, record in chosen:
         after[partition] = max(after[partition], record.offset + 1)
@@ -78,9 +81,9 @@ async def _newest(log: Log, partition: int, end: int, limit: int, engine: bool) 
 
 async def _between(log: Log, partition: int, start: int, end: int) -> list[Record]:
     found: list[Record] = []
-    while start < end and (read := await log.read(EVENTS, partition, start, end - start)):
-        found += [record for record in read if record.offset < end]
-        start = read[-1].offset + 1
+    while start < end and (chunk := await log.read(EVENTS, partition, start, end - start)).records:
+        found += [record for record in chunk.records if record.offset < end]
+        start = chunk.end
     return found
 
 

@@ -25,7 +25,7 @@ from api.totals import Totals, together
 from projections import rfm
 from projections.parameters import Boundaries, Parameters
 from schemas.events import LifecycleChanged
-from streams.log import Log, Record, TopicPartition
+from streams.log import Chunk, Log, TopicPartition
 from streams.rows import PartitionRow
 from streams.topics import CUSTOMERS, TRANSITIONS
 
@@ -91,11 +91,11 @@ class ReadModel:
             batch = await self._read()
             if batch:
                 before, read_at = read_at, time.monotonic()
-                pause_s = pace.pause_s(sum(map(len, batch.values())), read_at - before)
+                pause_s = pace.pause_s(sum(len(chunk.records) for chunk in batch.values()), read_at - before)
                 await self._write(partial(self._store.apply, batch))
                 if self._store.is_stale:  # without waiting for the log to fall silent
                     await self._write(self._store.rederive)
-                if max(map(len, batch.values())) < READ_RECORDS:
+                if max(len(chunk.records) for chunk in batch.values()) < READ_RECORDS:
                     await self._gather(pause_s)
             elif self._store.is_stale:
                 await self._write(self._store.rederive)
@@ -148,10 +148,11 @@ class ReadModel:
         self._listeners.append(listener)
 
     async def _read(self) -> Batch:
-        batch: dict[TopicPartition, Sequence[Record]] = {}
+        batch: dict[TopicPartition, Chunk] = {}
         for (topic, partition), offset in self.next_offsets().items():
-            if records := await self._log.read(topic, partition, offset, READ_RECORDS):
-                batch[topic, partition] = records
+            chunk = await self._log.read(topic, partition, offset, READ_RECORDS)
+            if chunk.end > offset:
+                batch[topic, partition] = chunk
         return batch
 
     async def _write(self, work: Callable[[], Change]) -> None:

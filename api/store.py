@@ -16,7 +16,7 @@ from projections.customer import FOLD_VERSION
 from projections.parameters import Parameters
 from schemas.codec import Undecodable, decode
 from schemas.events import LifecycleChanged
-from streams.log import Record, TopicPartition
+from streams.log import Chunk, Record, TopicPartition
 from streams.rows import (
     PARTITION_KEY,
     CustomerRow,
@@ -44,7 +44,7 @@ STALE = (
     "WHERE c.n > ? AND c.partition = ? AND (c.mixed OR ?) ORDER BY c.n LIMIT ?"
 )
 
-Batch = Mapping[TopicPartition, Sequence[Record]]
+Batch = Mapping[TopicPartition, Chunk]
 
 
 class Arrived(NamedTuple):
@@ -115,12 +115,12 @@ class Store:
         """Take in a batch of records, all or nothing."""
         write = _Write(self)
         with self._transaction():
-            for (topic, partition), records in batch.items():
-                if topic == CUSTOMERS:
+            for (topic, partition), (records, end) in batch.items():
+                if topic == CUSTOMERS and records:
                     write.customers(partition, records)
                 elif topic == TRANSITIONS:
                     write.transitions(partition, records)
-                write.next_offsets[topic, partition] = records[-1].offset + 1
+                write.next_offsets[topic, partition] = end
             write.finish()
         return write.publish()
 

@@ -15,7 +15,7 @@ from typing import ParamSpec, Protocol, TypeVar
 import structlog
 
 from schemas.codec import Undecodable, decode, encode
-from streams.log import Append, Log, Record
+from streams.log import Append, Chunk, Log, Record
 from streams.outputs import processing_failed
 from streams.topics import EVENTS, FAILED, TRANSITIONS
 
@@ -128,14 +128,14 @@ class Archive:
     async def step(self) -> None:
         """Archive what is there, at most 50,000 records a topic."""
         for topic in TOPICS:
-            runs = {}
+            runs, upto = {}, {}
             partitions = self._log.partitions(topic)
             for partition in range(partitions):
-                if records := await self._read(topic, partition, partitions):
-                    runs[partition] = records
+                records, end = await self._read(topic, partition, partitions)
+                if end > self._next[topic, partition]:
+                    runs[partition], upto[partition] = records, end
             if runs:
                 await self._reject(topic, runs, await self._call(self._writer.write, topic, runs))
-                upto = {partition: records[-1].offset + 1 for partition, records in runs.items()}
                 await self._call(self._writer.note, topic, upto)
                 self._next |= {(topic, partition): offset for partition, offset in upto.items()}
                 async with self._moved:
@@ -145,18 +145,18 @@ class Archive:
         call = partial(function, *args, **options)
         return await asyncio.get_running_loop().run_in_executor(self._thread, call)
 
-    async def _read(self, topic: str, partition: int, partitions: int) -> list[Record]:
+    async def _read(self, topic: str, partition: int, partitions: int) -> Chunk:
         """The partition's share of what is gathered."""
         records: list[Record] = []
         offset, size = self._next[topic, partition], 0
         while len(records) < GATHER_RECORDS // partitions and size < GATHER_BYTES // partitions:
             chunk = await self._log.read(topic, partition, offset, READ_RECORDS)
-            if not chunk:
+            records += chunk.records
+            size += sum(len(record.value or b"") for record in chunk.records)
+            offset = chunk.end
+            if not chunk.records:
                 break
-            records += chunk
-            size += sum(len(record.value or b"") for record in chunk)
-            offset = chunk[-1].offset + 1
-        return records
+        return Chunk(records, offset)
 
     async def _reject(
         self, topic: str, runs: Mapping[int, Sequence[Record]], refused: Sequence[Refused]

@@ -112,9 +112,9 @@ class Lane:
         if offset > end:
             self._table.wipe(partition)
             offset = 0
-        while records := await self._log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS):
-            self._table.recover(partition, records)
-            offset = records[-1].offset + 1
+        while (chunk := await self._log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS)).records:
+            self._table.recover(partition, chunk)
+            offset = chunk.end
 
 
 async def reset(log: Log, table: CustomerTable, partition: int) -> int:
@@ -126,13 +126,13 @@ async def reset(log: Log, table: CustomerTable, partition: int) -> int:
     producer = await log.producer(f"headwater-{partition}")
     keys: dict[bytes, None] = {}
     position = offset = 0
-    while records := await log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS):
-        for record in records:
+    while (chunk := await log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS)).records:
+        for record in chunk.records:
             if record.key == PARTITION_KEY and record.value is not None:
                 position = folded_to(record.value)
             elif record.key is not None:
                 keys[record.key] = None
-        offset = records[-1].offset + 1
+        offset = chunk.end
     empty = new_partition(Parameters(), outputs_from=position)
     batch = [Append(CUSTOMERS, partition, key, None) for key in keys]
     batch.append(Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty)))

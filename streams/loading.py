@@ -56,11 +56,11 @@ async def loads(log: Log) -> dict[str, Progress]:
     """Every load that the log knows, by the name of its source."""
     found: dict[str, Progress] = {}
     offset = (await log.start_offsets(LOADS))[0]
-    while records := await log.read(LOADS, 0, offset, 1_000):
-        for record in records:
+    while (chunk := await log.read(LOADS, 0, offset, 1_000)).records:
+        for record in chunk.records:
             if record.key is not None and record.value is not None:
                 found[record.key.decode()] = msgspec.json.decode(record.value, type=Progress)
-        offset = records[-1].offset + 1
+        offset = chunk.end
     return found
 
 

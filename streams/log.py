@@ -29,6 +29,17 @@ class Record(NamedTuple):
     timestamp_ms: int
 
 
+class Chunk(NamedTuple):
+    """What a read found: every record from the offset asked for up to, not including, `end`.
+
+    Read on at `end`: it is behind the last record, and behind what is no record (a transaction's marker, what
+    compaction left out). At the end of the log there are no records, and `end` is the end offset.
+    """
+
+    records: Sequence[Record]
+    end: int
+
+
 class Append(NamedTuple):
     """One record to append; without a `timestamp_ms` the log uses the time of the append."""
 
@@ -76,12 +87,15 @@ class Log(Protocol):
         """Append all of `batch` or none; durable when it returns. Raises LogUnavailable."""
         ...
 
-    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Sequence[Record]:
-        """Up to `max_records` records at or after `offset`, in order; empty at the end."""
+    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Chunk:
+        """Up to `max_records` records at or after `offset`, in order; none only at the end.
+
+        Of a transaction all records are read or none, and only once it is committed. Raises LogUnavailable.
+        """
         ...
 
     async def wait(self, positions: Mapping[TopicPartition, int], timeout_s: float) -> None:
-        """Return once any of the partitions has a record at or after its offset, or after `timeout_s`."""
+        """Return once any of the partitions goes on at its offset, or after `timeout_s`."""
         ...
 
     async def start_offsets(self, topic: str) -> Sequence[int]:

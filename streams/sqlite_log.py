@@ -23,6 +23,7 @@ from streams.compaction import Clean, clean, newest_offsets
 from streams.log import (
     COMPACT_AFTER,
     Append,
+    Chunk,
     LogUnavailable,
     Position,
     ProducerFenced,
@@ -132,9 +133,9 @@ class SqliteLog:
     def partitions(self, topic: str) -> int:
         return self._partitions[topic]
 
-    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Sequence[Record]:
+    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Chunk:
         if self._next[topic, partition] <= offset:
-            return []
+            return Chunk([], offset)
 
         def read(db: sqlite3.Connection) -> list[Record]:
             records: list[Record] = []
@@ -146,7 +147,8 @@ class SqliteLog:
                     break
             return records[:max_records]
 
-        return await self._query(read)
+        records = await self._query(read)
+        return Chunk(records, records[-1].offset + 1)  # compaction keeps a partition's last record
 
     async def wait(self, positions: Mapping[TopicPartition, int], timeout_s: float) -> None:
         with contextlib.suppress(TimeoutError):

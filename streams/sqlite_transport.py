@@ -71,9 +71,9 @@ class Consumer(RunConsumer, base.Consumer):
     async def _read(self, wanted: Mapping[TP, int]) -> dict[TP, list[Run]]:
         runs = {}
         for tp, start in wanted.items():
-            records = await self.transport.log.read(*tp, start, self.transport.run_records)
+            records, end = await self.transport.log.read(*tp, start, self.transport.run_records)
             if records and self._positions[tp] == start:
-                end = self._positions[tp] = records[-1].offset + 1
+                self._positions[tp] = end
                 runs[tp] = [Run(*tp, start, end, records)]
         return runs
 

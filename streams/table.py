@@ -25,7 +25,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from streams.log import Record
+from streams.log import Chunk
 from streams.rows import (
     PARTITION_KEY,
     CustomerRow,
@@ -171,12 +171,12 @@ class CustomerTable:
         if self._recent_bytes > HOT_BYTES // 2:
             self._recent, self._earlier, self._recent_bytes = {}, self._recent, 0
 
-    def recover(self, partition: int, records: Sequence[Record]) -> None:
+    def recover(self, partition: int, chunk: Chunk) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.
 
-        `records` are consecutive; a tombstone deletes its customer.
+        A tombstone deletes its customer.
         """
-        latest = {record.key: record.value for record in records if record.key is not None}
+        latest = {record.key: record.value for record in chunk.records if record.key is not None}
         partition_row = latest.pop(PARTITION_KEY, None)
         if partition_row is None:
             stored = self._db.get(_partition_key(partition))
@@ -195,7 +195,7 @@ class CustomerTable:
             raise FoldVersionMismatch(
                 f"The changelog's rows are not this version's ({error}): run `headwater rebuild`."
             ) from error
-        self.write(partition, latest, due, partition_row, records[-1].offset + 1)
+        self.write(partition, latest, due, partition_row, chunk.end)
 
     def wipe(self, partition: int) -> None:
         """Forget a partition, so that it is recovered from the changelog's start."""

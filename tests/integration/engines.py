@@ -29,9 +29,9 @@ async def records(log: Log, topic: str) -> list[Record]:
     found: list[Record] = []
     for partition in range(log.partitions(topic)):
         offset = 0
-        while chunk := await log.read(topic, partition, offset, 1_000):
-            found += chunk
-            offset = chunk[-1].offset + 1
+        while (chunk := await log.read(topic, partition, offset, 1_000)).records:
+            found += chunk.records
+            offset = chunk.end
     return found
 
 

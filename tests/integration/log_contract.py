@@ -16,7 +16,7 @@ def records(*values: str, topic: str = "plain", partition: int = 0) -> list[Appe
 
 
 async def values(log: Log, topic: str = "plain", partition: int = 0) -> list[bytes | None]:
-    return [record.value for record in await log.read(topic, partition, 0, 1_000)]
+    return [record.value for record in (await log.read(topic, partition, 0, 1_000)).records]
 
 
 class LogContract:
@@ -28,7 +28,7 @@ class LogContract:
     async def test_a_record_is_read_as_it_was_appended(self, log: Log) -> None:
         """Key, value and the given timestamp come back; a tombstone has no value."""
         await log.append([Append("plain", 0, b"k", b"v", 123), Append("plain", 0, None, None, 124)])
-        assert [tuple(r) for r in await log.read("plain", 0, 0, 10)] == [
+        assert [tuple(r) for r in (await log.read("plain", 0, 0, 10)).records] == [
             (0, b"k", b"v", 123),
             (1, None, None, 124),
         ]
@@ -36,12 +36,12 @@ class LogContract:
     async def test_read_starts_at_the_offset_and_stops_at_the_limit(self, log: Log) -> None:
         """Reading is a window of consecutive offsets."""
         await log.append(records("a", "b", "c", "d"))
-        assert [r.offset for r in await log.read("plain", 0, 1, 2)] == [1, 2]
+        assert [r.offset for r in (await log.read("plain", 0, 1, 2)).records] == [1, 2]
 
     async def test_read_at_the_end_is_empty(self, log: Log) -> None:
         """Nothing after the last record, and no error."""
         await log.append(records("a"))
-        assert list(await log.read("plain", 0, 1, 10)) == []
+        assert await log.read("plain", 0, 1, 10) == ([], 1)
 
     async def test_concurrent_appends_are_all_kept_in_some_order(self, log: Log) -> None:
         """Each acknowledged append has its own offsets, and is there."""

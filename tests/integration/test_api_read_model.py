@@ -16,7 +16,7 @@ from projections.parameters import Boundaries, Parameters
 from projections.times import DAY_MS
 from schemas.codec import encode
 from schemas.events import Event, LifecycleChanged
-from streams.log import Append, Record
+from streams.log import Append, Chunk
 from streams.rows import PARTITION_KEY, CustomerRow, encode_partition, encode_row
 from streams.sqlite_log import SqliteLog
 from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
@@ -193,7 +193,7 @@ class Busy(SqliteLog):
 
     busy = False
 
-    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Sequence[Record]:
+    async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Chunk:
         if self.busy and (topic, partition) == (CUSTOMERS, 1):
             await change(self, {"busy": row(order(1))}, on=1)
         return await super().read(topic, partition, offset, max_records)

@@ -102,7 +102,7 @@ async def test_killed_before_the_note_it_writes_the_same_again(log: SqliteLog, k
     writer.killed_at = ""
     await archived(log, writer)
     assert writer.tables[EVENTS] == {(0, 0)}
-    failures = [decode(r.value or b"") for r in await log.read(FAILED, 0, 0, 10)]
+    failures = [decode(r.value or b"") for r in (await log.read(FAILED, 0, 0, 10)).records]
     assert {f.event_id for f in failures} == {failures[0].event_id}
     assert [(f.topic, f.offset) for f in failures[:1] if isinstance(f, ProcessingFailed)] == [(EVENTS, 1)]
 

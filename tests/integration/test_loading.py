@@ -46,7 +46,7 @@ async def told(log: SqliteLog) -> list[list[object]]:
     return [
         [
             event.occurred_at / DAY_MS if isinstance(event, ClockTicked) else event.order_id
-            for event in (decode(record.value) for record in await log.read(EVENTS, partition, 0, 1000))
+            for event in (decode(r.value) for r in (await log.read(EVENTS, partition, 0, 1000)).records)
         ]
         for partition in range(PARTITIONS)
     ]

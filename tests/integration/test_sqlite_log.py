@@ -46,7 +46,7 @@ class TestSqliteLog(LogContract):
         await log.append([Append("compacted", 0, b"k", str(n).encode()) for n in range(5)])
         await log.append([Append("compacted", 0, b"other", b"x"), Append("compacted", 0, b"k", None)])
         assert await log.compact("compacted", 0) == 2
-        assert [(r.offset, r.key, r.value) for r in await log.read("compacted", 0, 0, 10)] == [
+        assert [(r.offset, r.key, r.value) for r in (await log.read("compacted", 0, 0, 10)).records] == [
             (5, b"other", b"x"),
             (6, b"k", None),
         ]
@@ -62,7 +62,7 @@ class TestSqliteLog(LogContract):
         left = sorted(newest.values())
         assert await log.compact("compacted", 0) == len(left)
         for offset in (0, left[0] + 1, left[-1], left[-1] + 1):
-            read = [record.offset for record in await log.read("compacted", 0, offset, 10_000)]
+            read = [record.offset for record in (await log.read("compacted", 0, offset, 10_000)).records]
             assert read == [each for each in left if each >= offset]
         assert await log.compact("compacted", 0) == len(left)
         assert [p.offset for p in await log.append(records("y", topic="compacted"))] == [5_300]
@@ -72,7 +72,7 @@ class TestSqliteLog(LogContract):
         await log.append(records(*(str(n) for n in range(2_500))))
         await log.append(records("2500"))
         for offset, most in ((0, 10), (999, 2), (1_000, 1), (1_234, 1_266), (2_499, 5)):
-            read = [record.offset for record in await log.read("plain", 0, offset, most)]
+            read = [record.offset for record in (await log.read("plain", 0, offset, most)).records]
             assert read == list(range(offset, min(offset + most, 2_501)))
 
     async def test_a_log_of_another_layout_is_refused(self, log: SqliteLog, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ class TestSqliteLog(LogContract):
         """Large records come a few at a time, all of them in the end."""
         await log.append([Append("plain", 0, b"k", bytes(100_000)) for _ in range(600)])
         offset, reads = 0, 0
-        while found := await log.read("plain", 0, offset, 1_000):
-            offset, reads = found[-1].offset + 1, reads + 1
+        while (found := await log.read("plain", 0, offset, 1_000)).records:
+            offset, reads = found.end, reads + 1
         assert offset == 600
         assert reads > 5

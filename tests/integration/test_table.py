@@ -7,7 +7,7 @@ import pytest
 
 from projections.customer import Packed
 from projections.parameters import Parameters
-from streams.log import Record
+from streams.log import Chunk, Record
 from streams.rows import (
     PARTITION_KEY,
     CustomerRow,
@@ -86,7 +86,7 @@ def test_recovery_writes_what_the_lane_wrote(table: CustomerTable) -> None:
         Record(14, PARTITION_KEY, PARTITION, 0),
     ]
     for _ in range(2):  # repeating it changes nothing
-        table.recover(0, records)
+        table.recover(0, Chunk(records, records[-1].offset + 1))
         assert table.rows(0, [b"a", b"gone"]) == [row(6, position=3), None]
         assert list(table.due(0, 0, 100)) == [(6, b"a")]
         assert table.partition(0) == (new_partition(Parameters()), 15)
@@ -94,7 +94,7 @@ def test_recovery_writes_what_the_lane_wrote(table: CustomerTable) -> None:
 
 def test_a_recovery_that_stops_before_the_partition_row_has_none(table: CustomerTable) -> None:
     """Half a changelog says where to go on, and not yet what is folded."""
-    table.recover(0, [Record(0, b"a", encode_row(row(5)), 0)])
+    table.recover(0, Chunk([Record(0, b"a", encode_row(row(5)), 0)], 1))
     assert table.partition(0) == (None, 1)
 
 

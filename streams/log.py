@@ -2,7 +2,7 @@
 
 A log is topics of partitions of records; a record's offset is its place in its partition, given at the
 append and never reused. Two implementations share this protocol and one contract suite: SQLite in the
-process (streams/sqlite_log.py), Apache Kafka next.
+process (streams/sqlite_log.py), and Apache Kafka (streams/kafka_log.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,18 @@ COMPACT_AFTER = 250_000
 
 
 class LogUnavailable(Exception):
-    """The append did not happen: nothing of it is on the log. Retry, with the same event ids."""
+    """The append did not happen: nothing of it is on the log. Retry, with the same event ids.
+
+    Where some of it did (Kafka appends to each partition by itself), `appended` says which.
+    """
+
+    def __init__(self, reason: str, appended: "Sequence[Position | None] | None" = None) -> None:
+        super().__init__(reason)
+        self.appended = appended  # in the order of the batch; None is not known to be on the log
+
+
+class OutcomeUnknown(Exception):
+    """The transaction happened or did not, and its producer is done: open another, then see what is there."""
 
 
 class ProducerFenced(Exception):
@@ -71,8 +82,12 @@ class Producer(Protocol):
     async def transact(self, batch: Sequence[Append]) -> Sequence[Position]:
         """Append all of `batch` or none, durably; positions in the order of the batch.
 
-        Raises ProducerFenced, or LogUnavailable.
+        Raises ProducerFenced, LogUnavailable or OutcomeUnknown.
         """
+        ...
+
+    async def close(self) -> None:
+        """Release it; a transaction under way is given up."""
         ...
 
 
@@ -84,7 +99,10 @@ class Log(Protocol):
         ...
 
     async def append(self, batch: Sequence[Append]) -> Sequence[Position]:
-        """Append all of `batch` or none; durable when it returns. Raises LogUnavailable."""
+        """Append `batch`; all of it is durable when this returns. Raises LogUnavailable.
+
+        SQLite appends all or none, and Kafka all or none of each partition's: the exception says what.
+        """
         ...
 
     async def read(self, topic: str, partition: int, offset: int, max_records: int) -> Chunk:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KAFKA_SCHEME = "kafka://"
 
 
 class Settings(BaseSettings):
@@ -12,7 +14,30 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path(".headwater"), description="Everything the embedded engine keeps.")
     log_url: str | None = Field(
-        None, description="Which log to use; by default sqlite:///DATA_DIR/log.db, the embedded one."
+        None,
+        description="Which log to use: kafka://host:9092[,host:9092…], or sqlite:///PATH, the embedded one, "
+        "which is the default (DATA_DIR/log.db).",
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How Kafka's listener is secured."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "PLAIN", description="How to say who we are to Kafka."
+    )
+    kafka_username: str | None = Field(None, description="Kafka's user, for SASL.")
+    kafka_password: SecretStr | None = Field(None, description="Kafka's password, for SASL.")
+    kafka_ca_file: Path | None = Field(
+        None, description="Authorities that Kafka's certificate may be of (PEM); by default the system's."
+    )
+    kafka_cert_file: Path | None = Field(None, description="Our certificate, where Kafka asks for one (PEM).")
+    kafka_key_file: Path | None = Field(None, description="The key of that certificate (PEM).")
+    worker_id: str | None = Field(
+        None,
+        description="This worker's name, the same at each start: Kafka then keeps its partitions for it "
+        "while it restarts (static membership).",
+    )
+    session_seconds: float = Field(
+        15.0, ge=1, description="How long a silent worker keeps its partitions, on Kafka."
     )
     history_url: str | None = Field(
         None, description="Which ClickHouse to use; by default chDB in DATA_DIR/history."
@@ -31,6 +56,11 @@ class Settings(BaseSettings):
     run_records: int = Field(1000, ge=1, le=1000, description="Most records of one run of the batch lane.")
 
     @property
+    def distributed(self) -> bool:
+        """Whether the log is Kafka's."""
+        return (self.log_url or "").startswith(KAFKA_SCHEME)
+
+    @property
     def log_path(self) -> Path:
         """Where the embedded log is; raises ValueError for a URL that is not sqlite's."""
         if self.log_url is None:
@@ -38,6 +68,6 @@ class Settings(BaseSettings):
         if not self.log_url.startswith("sqlite:///"):
             raise ValueError(
                 f"HEADWATER_LOG_URL is {self.log_url!r}, which this engine cannot open: "
-                "use sqlite:///PATH or leave it out."
+                "use sqlite:///PATH, kafka://host:9092, or leave it out."
             )
         return Path(self.log_url.removeprefix("sqlite:///"))

@@ -340,3 +340,6 @@ class SqliteProducer:
 
     async def transact(self, batch: Sequence[Append]) -> Sequence[Position]:
         return await self._log._submit(_Request(batch, producer=self._identity))
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -5,6 +5,7 @@ A test module subclasses LogContract and gives the `log` fixture; topics "plain"
 """
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -17,6 +18,12 @@ def records(*values: str, topic: str = "plain", partition: int = 0) -> list[Appe
 
 async def values(log: Log, topic: str = "plain", partition: int = 0) -> list[bytes | None]:
     return [record.value for record in (await log.read(topic, partition, 0, 1_000)).records]
+
+
+async def appended(log: Log, positions: Sequence[Position]) -> None:
+    """Return once all is read: Kafka confirms a transaction a moment before it shows it."""
+    for topic, partition, offset in positions:
+        await log.wait({(topic, partition): offset}, timeout_s=60)
 
 
 class LogContract:
@@ -77,7 +84,7 @@ class LogContract:
     async def test_a_transaction_spans_topics(self, log: Log) -> None:
         """What one transaction appends to several partitions is there together."""
         producer = await log.producer("p")
-        await producer.transact(records("a") + records("b", topic="compacted"))
+        await appended(log, await producer.transact(records("a") + records("b", topic="compacted")))
         assert await values(log) == [b"a"]
         assert await values(log, "compacted") == [b"b"]
 
@@ -86,14 +93,14 @@ class LogContract:
         zombie, owner = await log.producer("p"), await log.producer("p")
         with pytest.raises(ProducerFenced):
             await zombie.transact(records("zombie"))
-        await owner.transact(records("owner"))
+        await appended(log, await owner.transact(records("owner")))
         assert await values(log) == [b"owner"]
 
     async def test_producers_of_other_ids_are_not_fenced(self, log: Log) -> None:
         """Fencing is by transactional id."""
         one, other = await log.producer("one"), await log.producer("other")
-        await one.transact(records("a"))
-        await other.transact(records("b"))
+        await appended(log, await one.transact(records("a")))
+        await appended(log, await other.transact(records("b")))
         assert await values(log) == [b"a", b"b"]
 
     async def test_committed_offsets_are_by_group(self, log: Log) -> None:

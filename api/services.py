@@ -16,7 +16,7 @@ from streams.settings import Settings
 
 if TYPE_CHECKING:
     from history.store import History
-    from streams.engine import Status
+    from streams.folding import Status
 
 
 class Engine(Protocol):

@@ -17,7 +17,7 @@ from bench.data import data_dir, settings
 from bench.events import Spread
 from schemas.codec import decode
 from schemas.events import Event, OrderPlaced
-from streams import engine as engine_module
+from streams import folding
 from streams.engine import Engine
 from streams.fold import Run
 from streams.lane import Lane
@@ -104,7 +104,7 @@ def main() -> None:
     what, events, customers, spread = sys.argv[1:]
     with data_dir(int(events), int(customers), cast(Spread, spread)) as path:
         if what == "three":
-            vars(engine_module)["Lane"] = ThreeFieldLane
+            vars(folding)["Lane"] = ThreeFieldLane
         print(json.dumps(asyncio.run(everything(path) if what == "everything" else fold(path))))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import ask, care, demo, events, logs, rfm, serve
+from cli import ask, care, demo, events, logs, rfm, serve, topics, worker
 from cli.errors import Refused
 
 
@@ -36,9 +36,11 @@ app.add_typer(events.app, name="events")
 app.add_typer(rfm.app, name="rfm")
 app.command()(care.doctor)
 app.command()(care.rebuild)
+app.add_typer(topics.app, name="topics")
+app.command()(worker.worker)
 
 
-LONG_RUNNING = {"demo", "serve"}  # these tell what becomes of them
+LONG_RUNNING = {"demo", "serve", "worker"}  # these tell what becomes of them
 
 
 @app.callback()

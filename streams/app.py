@@ -1,19 +1,19 @@
-"""Which agents are there? The Faust app of the embedded engine."""
+"""Which agents are there? The Faust app, the same over either log."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import faust
 from faust.tables import TableManager
+from faust.transport.base import Transport
 
 from streams.batch import RunSchema
 from streams.lane import Lane
-from streams.log import Log
-from streams.sqlite_transport import Transport
+from streams.settings import Settings
 from streams.topics import EVENTS
 
 RUNS_BUFFERED = 4
+RECOVERED_S = 3_600.0  # Faust gives a rebalance as long as a request, and in it all rows are recovered
 
 
 class NoTables(TableManager):
@@ -25,18 +25,24 @@ class NoTables(TableManager):
 
 
 def create_app(
-    log: Log, lane: Lane, data_dir: Path, run_records: int, on_failure: Callable[[BaseException], None]
+    settings: Settings,
+    lane: Lane,
+    transport: Callable[[faust.App], Transport],
+    on_failure: Callable[[BaseException], None],
 ) -> faust.App:
-    """The app over `log`. `on_failure` is told of an agent that raised: the process must then end.
+    """The app. `on_failure` is told of an agent that raised: the process must then end.
 
     Faust acknowledges the event of an agent that raised and goes on to the next; the lane refuses that one
     (LostPlace), so nothing is folded out of order in the meantime.
     """
     app = faust.App(
         "headwater",
-        broker="sqlite://",
+        broker="kafka://",  # not asked: the transport knows where
+        broker_session_timeout=settings.session_seconds,
+        broker_request_timeout=RECOVERED_S,
+        consumer_group_instance_id=settings.worker_id,
         store="memory://",
-        datadir=data_dir / "faust",
+        datadir=settings.data_dir / "faust",
         stream_buffer_maxsize=RUNS_BUFFERED,
         stream_wait_empty=False,
         stream_recovery_delay=0.0,
@@ -45,7 +51,7 @@ def create_app(
         web_enabled=False,
         TableManager=NoTables,
     )
-    app.transport = Transport(app, log, lane, run_records)
+    app.transport = transport(app)
     events = app.topic(EVENTS, schema=RunSchema())
 
     @app.agent(events, isolated_partitions=True)
@@ -53,7 +59,7 @@ def create_app(
         """Keep one row a customer; what the rows mean is in projections/customer.py."""
         try:
             async for run in runs:
-                await lane.apply(run)
+                await lane.fold(run)
         except Exception as error:
             on_failure(error)
             raise

@@ -40,7 +40,7 @@ class RunConsumer:
             tp.topic,
             tp.partition,
             run.end - 1,
-            run.records[-1].timestamp_ms / 1000,
+            run.records[-1].timestamp_ms / 1000 if run.records else 0.0,
             1,
             None,
             None,

@@ -2,25 +2,23 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
 
-import msgspec
 import structlog
-from faust.contrib.asgi import faust_app_running
 
 from projections.parameters import Boundaries, Parameters, Rules
 from projections.times import DAY_MS
 from schemas.codec import encode
 from schemas.events import Event
-from streams.app import create_app
 from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinished_loads
+from streams.folding import Folding, Status
 from streams.keys import key_of
-from streams.lane import Lane, reset
+from streams.lane import reset
 from streams.log import Append, Log, LogUnavailable, Position
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
+from streams.sqlite_transport import Transport
 from streams.table import CustomerTable
 from streams.topics import EVENTS, partition_for, topic_specs
 
@@ -29,25 +27,21 @@ logger = structlog.get_logger(__name__)
 CALIBRATE_EVERY_S = 60.0
 
 
-class Status(msgspec.Struct, frozen=True):
-    """Whether the projections are caught up; `lag` is records not yet folded, by topic/partition."""
-
-    ready: bool
-    rebalancing: bool
-    lag: dict[str, int]
-    reason: str
-
-
 class Engine:
     """The embedded engine while it runs. Open it with `async with Engine.open(settings)`."""
 
     def __init__(self, settings: Settings, log: Log, table: CustomerTable) -> None:
         self.settings = settings
         self.log = log
-        self.lane = Lane(log, table)
-        self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
+        self.folding = Folding(
+            settings, log, table, lambda app, lane: Transport(app, log, lane, settings.run_records)
+        )
+        self.lane = self.folding.lane
         self.clock = Clock(log, self.now_ms, self.parameters)
-        self._app = create_app(log, self.lane, settings.data_dir, settings.run_records, self._on_failure)
+
+    @property
+    def failed(self) -> "asyncio.Future[BaseException]":
+        return self.folding.failed
 
     @classmethod
     @asynccontextmanager
@@ -65,30 +59,12 @@ class Engine:
             await engine.clock.set_currency(settings.currency)
             if folded:  # else they are told once the log's own rules are
                 await engine.clock.set_rules(rules)
-            work = (engine._watch(), engine._keep_time(rules))
-            async with engine._beside(*work), faust_app_running(engine._app):
+            async with engine.folding.running(engine._keep_time(rules)):
                 logger.info("engine_started", log=str(settings.log_path), clock=settings.clock)
                 try:
                     yield engine
                 finally:
                     logger.info("engine_stopping")
-
-    @asynccontextmanager
-    async def _beside(self, *work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(each) for each in work]
-        for task in tasks:
-            task.add_done_callback(self._on_task_done)
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _watch(self) -> None:
-        """Faust's own services can crash too, and then nothing is folded any more."""
-        await self._app._crashed.wait()
-        self._on_failure(self._app._crash_reason or RuntimeError("Faust crashed"))
 
     async def _keep_time(self, rules: Rules | None) -> None:
         """Tell the rules once the log's own are folded, then tick, where the clock is the wall's."""
@@ -96,15 +72,6 @@ class Engine:
         await self.clock.set_rules(rules)
         if self.settings.clock == "wall":
             await keep_time(self.clock, self.log, self.settings.tick_seconds)
-
-    def _on_task_done(self, task: "asyncio.Task[None]") -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            self._on_failure(error)
-
-    def _on_failure(self, error: BaseException) -> None:
-        if not self.failed.done():
-            logger.critical("engine_failed", error=repr(error), exc_info=error)
-            self.failed.set_result(error)
 
     def now_ms(self) -> int:
         """The engine's clock: the wall's, or the greatest stream time where only events move time."""
@@ -134,20 +101,8 @@ class Engine:
         return await self.log.append(batch)
 
     async def status(self) -> Status:
-        """Ready is: recovered, not rebalancing, and no more than one run behind on any partition."""
-        ends = await self.log.end_offsets(EVENTS)
-        lag = {f"{EVENTS}/{p}": ends[p] - row.position for p, row in self.lane.partitions.items()}
-        if self.failed.done():
-            reason = f"the projections stopped: {self.failed.result()!r}; restart the engine"
-        elif self.lane.trouble:
-            reason = self.lane.trouble
-        elif self._app.rebalancing or not self._app.tables.actives_ready:
-            reason = "partitions are being assigned; wait"
-        elif max(lag.values(), default=0) > self.settings.run_records:
-            reason = f"{sum(lag.values())} records are still to be folded; wait"
-        else:
-            reason = ""
-        return Status(not reason, bool(self._app.rebalancing), lag, reason)
+        """Whether all is folded."""
+        return await self.folding.status()
 
     async def _backlog(self) -> int:
         """Records on the log that are not folded."""
@@ -156,11 +111,7 @@ class Engine:
 
     async def caught_up(self) -> None:
         """Return once everything that is on the log now is folded; raises what made the projections fail."""
-        for partition, end in enumerate(await self.log.end_offsets(EVENTS)):
-            while self.lane.partitions[partition].position < end:
-                if self.failed.done():
-                    raise self.failed.result()
-                await asyncio.sleep(0.01)
+        await self.folding.caught_up()
 
     async def calibrate(self, source: BoundarySource) -> Boundaries | None:
         """Put RFM boundaries in force that are computed at the moment every partition has reached."""

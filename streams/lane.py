@@ -4,13 +4,14 @@ The answer is `Lane.apply`, and nothing else writes a projection.
 """
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import structlog
 
 from projections.parameters import Parameters
 from streams.fold import Run, fold
-from streams.log import Append, Log, LogUnavailable, Position, Producer
+from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer
 from streams.rows import (
     PARTITION_KEY,
     PartitionRow,
@@ -20,7 +21,7 @@ from streams.rows import (
     new_partition,
 )
 from streams.table import CustomerTable
-from streams.topics import CUSTOMERS
+from streams.topics import CUSTOMERS, EVENTS
 
 logger = structlog.get_logger(__name__)
 
@@ -41,6 +42,8 @@ class Lane:
         self._producers: dict[int, Producer] = {}
         self._partitions: dict[int, PartitionRow] = {}
         self._folding = asyncio.Lock()
+        self._owned: set[int] = set()
+        self._busy: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.trouble = ""  # why nothing can be appended at the moment
 
     @property
@@ -49,12 +52,59 @@ class Lane:
         return self._partitions
 
     async def take_over(self, partition: int) -> int:
-        """Own a partition: fence its former owner, recover its rows; returns the next record to fold."""
+        """Own a partition: fence its former owner, recover its rows; returns the next record to fold.
+
+        Raises LostPlace where the log ends before what is folded.
+        """
         self._producers[partition] = await self._log.producer(f"headwater-{partition}")
         await self._recover(partition)
         row, _ = self._table.partition(partition)
-        self._partitions[partition] = new_partition(Parameters()) if row is None else row
-        return self._partitions[partition].position
+        row = new_partition(Parameters()) if row is None else row
+        end = (await self._log.end_offsets(EVENTS))[partition]
+        if row.position > end:
+            raise LostPlace(
+                f"{EVENTS}/{partition} ends at {end} and is folded up to {row.position}: the log lost "
+                "records; restore it, or run `headwater rebuild` to fold what is left."
+            )
+        self._partitions[partition] = row
+        self._owned.add(partition)
+        return row.position
+
+    async def release(self, partition: int) -> None:
+        """Own a partition no longer, once the run that is being folded is done or refused."""
+        self._owned.discard(partition)
+        async with self._busy[partition]:
+            self._partitions.pop(partition, None)
+            if (producer := self._producers.pop(partition, None)) is not None:
+                await producer.close()
+
+    async def fold(self, run: Run) -> None:
+        """Apply a run, for as long as its partition is owned: it is dropped otherwise, its owner reads it.
+
+        Where it is not known whether the run's transaction happened, the partition is taken over once more,
+        which decides the transaction, and what the partition row says of the run is skipped.
+        """
+        async with self._busy[run.partition]:
+            while run.partition in self._owned:
+                try:
+                    await self.apply(run)
+                except OutcomeUnknown as error:
+                    await self._settle(run.partition, str(error))
+                else:
+                    return
+
+    async def _settle(self, partition: int, reason: str) -> None:
+        logger.error("taking_over_again", partition=partition, reason=reason)
+        while partition in self._owned:
+            self.trouble = reason
+            try:
+                await self.take_over(partition)
+            except LogUnavailable as error:
+                reason = str(error)
+                await asyncio.sleep(RETRY_S)
+            else:
+                self.trouble = ""
+                return
 
     async def apply(self, run: Run) -> None:
         """Fold a run and make its effects happen, in this order (1 decode and 2 fold are in `fold`):

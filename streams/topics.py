@@ -12,6 +12,7 @@ LOADS = "headwater.loads"
 EXAMPLES = "headwater.examples"
 MODELS = "headwater.models"
 DECISIONS = "headwater.decisions"
+CLOCK = "headwater.clock"  # what the holder of the clock is asked; its partition is assigned to the holder
 
 
 def topic_specs(partitions: int) -> list[TopicSpec]:
@@ -25,6 +26,7 @@ def topic_specs(partitions: int) -> list[TopicSpec]:
         TopicSpec(LOADS, 1, compacted=True, compact_after=500),
         TopicSpec(EXAMPLES, 1),
         TopicSpec(MODELS, 1),
+        TopicSpec(CLOCK, 1, compacted=True),
     ]
 
 

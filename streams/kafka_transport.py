@@ -1,0 +1,145 @@
+"""How does Faust consume Kafka? By its aiokafka transport, which hands on runs, from where the lane says.
+
+A rebalance revokes every partition before it assigns any: then the run that is being folded is let finish,
+and the lane gives the partition up. What is assigned is taken over before the first fetch: the former owner
+is fenced, the rows are recovered, and the partition row says where to fetch. The group's committed offsets
+are for lag displays.
+"""
+
+import asyncio
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, cast
+
+import aiokafka
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import ConsumerStoppedError
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+from yarl import URL
+
+from streams.batch import RunConsumer
+from streams.fold import Run
+from streams.lane import Lane, LostPlace
+from streams.log import Record
+
+FETCH_BYTES = 1 << 20  # of a partition
+FETCH_WAIT_MS = 500
+HEARTBEATS_A_SESSION = 5
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """The thread in which aiokafka's consumer lives: committed records only, in runs of a partition."""
+
+    consumer: "Consumer"
+    starts: dict[TP, int]  # of the next run, a partition
+
+    def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
+        self.starts = {}
+        conf = self.app.conf
+        session_ms = int(conf.broker_session_timeout * 1000)
+        return aiokafka.AIOKafkaConsumer(
+            **transport.connecting,
+            group_id=conf.id,
+            group_instance_id=conf.consumer_group_instance_id,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",  # until the lane says where
+            enable_auto_commit=False,
+            session_timeout_ms=session_ms,
+            heartbeat_interval_ms=session_ms // HEARTBEATS_A_SESSION,
+            rebalance_timeout_ms=int(conf.broker_rebalance_timeout * 1000),
+            max_poll_interval_ms=int(conf.broker_max_poll_interval * 1000),
+            max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+        )
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        await super().seek_wait(partitions)
+        self.starts.update(partitions)
+
+    async def _fetch_records(
+        self,
+        consumer: aiokafka.AIOKafkaConsumer,
+        active_partitions: set[TP],
+        timeout: float | None = None,  # noqa: ASYNC109
+        max_records: int | None = None,  # noqa: ARG002
+    ) -> Mapping[TP, list[Run]]:
+        if not self.consumer.flow_active:
+            return {}
+        fetcher = consumer._fetcher
+        if consumer._closed or fetcher._closed:
+            raise ConsumerStoppedError
+        most = cast(Transport, self.transport).run_records
+        with fetcher._subscriptions.fetch_context():
+            found = await fetcher.fetched_records(active_partitions, timeout=timeout, max_records=most)
+            assignment = consumer._subscription.subscription.assignment
+            runs = {}
+            for tp in self.starts.keys() & assignment.tps:
+                state = assignment.state_value(tp)
+                if state.has_valid_position and (tp in found or state.position > self.starts[tp]):
+                    runs[tp] = [self._run(tp, found.get(tp, ()), state.position)]
+            return runs
+
+    def _run(self, tp: TP, found: Sequence[Any], end: int) -> Run:
+        """What was read up to `end`: perhaps no record, but markers of transactions that were given up."""
+        start, self.starts[tp] = self.starts[tp], end
+        if end < start or (found and found[0].offset < start):
+            raise LostPlace(
+                f"{tp.topic}/{tp.partition} was to be read from {start}, and Kafka went elsewhere."
+            )
+        records = [Record(each.offset, each.key, each.value, each.timestamp) for each in found]
+        return Run(tp.topic, tp.partition, start, end, records)
+
+
+class Consumer(RunConsumer, driver.Consumer):
+    """Resumes where the lane's partition rows say."""
+
+    transport: "Transport"
+    _acked: MutableMapping[TP, list[int]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._assigned: set[TP] = set()
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        self._assigned = set()
+        await super().on_partitions_revoked(revoked)
+        lane = self.transport.lane
+        await asyncio.gather(*(lane.release(partition) for partition in list(lane.partitions)))
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        self._assigned = set(assigned)
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Take over what is assigned and not owned yet, and seek to where the partition rows say."""
+        assigned, lane = self._assigned, self.transport.lane
+        await asyncio.gather(*(lane.take_over(p) for _, p in assigned if p not in lane.partitions))
+        positions = {tp: lane.partitions[tp.partition].position for tp in assigned}
+        await self.seek_wait(positions)
+        return positions
+
+
+class Producer(driver.Producer):
+    """Faust's own, which the lane does not use."""
+
+    transport: "Transport"
+
+    def _settings_auth(self) -> Mapping[str, Any]:
+        return self.transport.connecting
+
+
+class Transport(driver.Transport):
+    """Faust's transport over Kafka, for one lane."""
+
+    Consumer = Consumer
+    Producer = Producer
+
+    def __init__(self, app: Any, connecting: Mapping[str, Any], lane: Lane, run_records: int) -> None:
+        super().__init__([URL(f"kafka://{server}") for server in connecting["bootstrap_servers"]], app)
+        self.connecting = connecting
+        self.lane = lane
+        self.run_records = run_records

@@ -5,6 +5,7 @@ is only ever raised, and the partition count of a topic never changes, because a
 computed from it.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ RETENTION = ("retention.ms", "retention.bytes", "delete.retention.ms")
 TOMBSTONES_MS = 30 * 86_400_000  # a worker whose local store is older would not hear of a deletion
 DYNAMIC = 1  # config source: set on the topic
 REQUEST_MS = 10_000
+KNOWN_EVERY_S = 0.05
 
 
 class Found(NamedTuple):
@@ -119,12 +121,12 @@ def _longer(value: str, now: str) -> bool:
 
 def faults(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[str]:
     """Why the engine must not start on these topics, a sentence each."""
-    told = []
+    missing = [spec.name for spec in specs if spec.name not in found]
+    told = [f"Kafka has no topic {', '.join(missing)}: run `headwater topics apply`."] if missing else []
     events = found.get(EVENTS)
     for spec in specs:
         topic = found.get(spec.name)
         if topic is None:
-            told.append(f"Kafka has no topic {spec.name}: run `headwater topics apply`.")
             continue
         keyed = spec.partitions > 1 or spec.name == CUSTOMERS
         if keyed and events is not None and topic.partitions != events.partitions:
@@ -185,6 +187,12 @@ class Topics:
                 )
         return found
 
+    async def _known(self, names: Sequence[str]) -> None:
+        """Return once the brokers tell of the topics: they are created a moment before."""
+        async with asyncio.timeout(REQUEST_MS / 1000):
+            while len(await self.found(names)) < len(names):  # noqa: ASYNC110  # Kafka does not tell
+                await asyncio.sleep(KNOWN_EVERY_S)
+
     async def apply(self, plan: Plan, found: Mapping[str, Found], replicas: int) -> None:
         """Make the plan's changes; raises LogUnavailable at the first that Kafka refuses."""
         new = [
@@ -196,6 +204,7 @@ class Topics:
             for name, error, reason in (await self._admin.create_topics(new)).topic_errors:
                 if error:
                     raise LogUnavailable(f"Kafka does not create {name}: {reason or for_code(error)!r}.")
+            await self._known([topic.name for topic in new])
         altered = [
             # Kafka's AlterConfigs sets all of a topic's own settings, and drops those that are not named
             ConfigResource(

@@ -1,0 +1,76 @@
+"""How does a test run many workers, and kill them? Forked from a process that has imported everything."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+
+SESSION_S = 6
+EXIT_S = 10
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(
+    ["cli.main", "cli.compose", "streams.worker", "uvicorn", "aiokafka", "rocksdict", "tests.kafka.workers"]
+)
+
+
+def _command(arguments: list[str], environment: dict[str, str], output: str) -> None:
+    """`headwater ARGUMENTS…` as a process of its own would run it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in [name for name in os.environ if name.startswith("HEADWATER_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+    written = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(written, 1)
+    os.dup2(written, 2)
+    from cli.main import app
+
+    sys.argv = ["headwater", *arguments]
+    app()
+
+
+class Process:
+    """A command of ours, with its own data directory and output file."""
+
+    def __init__(self, name: str, path: Path, command: list[str], environment: dict[str, str]) -> None:
+        self.data_dir = path / name
+        self.output = path / f"{name}.out"
+        arguments = [*command, "--data-dir", str(self.data_dir)]
+        self._process: ForkServerProcess = _context.Process(
+            target=_command, args=(arguments, environment, str(self.output)), daemon=True
+        )
+        self._process.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._process.exitcode
+
+    def send(self, number: signal.Signals) -> None:
+        if self._process.is_alive():
+            os.kill(self._process.pid or 0, number)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.join()
+
+    def terminate(self) -> int:
+        """Stop it in order; its exit code. Raises AssertionError if it takes longer than it may."""
+        self.send(signal.SIGTERM)
+        self._process.join(EXIT_S)
+        assert self.exit_code is not None, f"still running after {EXIT_S} s:\n{self.tail()}"
+        return self.exit_code
+
+    def tail(self) -> str:
+        return self.output.read_text()[-4_000:]
+
+
+def worker(name: str, path: Path, url: str, **more: str) -> Process:
+    """A worker with static membership: `name` is its id."""
+    environment = {
+        "HEADWATER_LOG_URL": url,
+        "HEADWATER_WORKER_ID": name,
+        "HEADWATER_SESSION_SECONDS": str(SESSION_S),
+    }
+    return Process(name, path, ["worker"], environment | more)

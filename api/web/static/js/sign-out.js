@@ -1,0 +1,15 @@
+/** How does this browser forget that somebody signed in? */
+
+import { post } from "./api.js";
+import { byId } from "./dom.js";
+
+const EXPIRED = 401; // then nothing is left to forget
+
+byId("sign-out").addEventListener("click", async () => {
+  try {
+    await post("/sign-out", {});
+  } catch (problem) {
+    if (problem.status !== EXPIRED) return byId("sign-out").replaceChildren("Not signed out: try again");
+  }
+  location.replace("/sign-in");
+});

@@ -16,7 +16,7 @@ form.addEventListener("submit", async (event) => {
     await post("/sign-in", { key: input.value.trim() });
     location.replace(form.dataset.following);
   } catch (problem) {
-    byId("problem").replaceChildren(problemNote(problem));
+    byId("problem").replaceChildren(problemNote({ title: "Not signed in", detail: problem.detail || problem.title }));
     input.setAttribute("aria-invalid", "true");
     input.select();
     input.focus();

@@ -1,10 +1,14 @@
-"""Who may ask? Only this machine, under a name of its own: a web page must not reach a local engine."""
+"""Who may ask, by which name? Only this machine, until a key is set: a web page must not reach an engine."""
+
+from collections.abc import Set
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import Problem
+from streams.settings import Settings
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+EVERY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  # where to listen, and no name of this engine
 
 
 def host_name(header: str) -> str:
@@ -18,21 +22,35 @@ def host_name(header: str) -> str:
     return name if not colon or port.isdigit() else ""
 
 
-def require_loopback(host: str) -> None:
-    """Raises ValueError for an address that other machines could reach."""
-    if host not in LOOPBACK_NAMES:
+def check(settings: Settings) -> None:
+    """Raises ValueError for settings that no API is served with: without a key for an address that other
+    machines could reach, or with a server name that is none."""
+    if settings.host not in LOOPBACK_NAMES and settings.api_key is None:
         raise ValueError(
-            f"HEADWATER_HOST is {host!r}, which other machines could reach: use 127.0.0.1, "
-            "and a reverse proxy that authenticates where others must ask."
+            f"HEADWATER_HOST is {settings.host!r}, which other machines could reach: "
+            "set HEADWATER_API_KEY (openssl rand -hex 32 prints one), or use 127.0.0.1."
         )
+    server_names(settings)
+
+
+def server_names(settings: Settings) -> frozenset[str]:
+    """The names that a request may give as its Host. Raises ValueError for one that is no name."""
+    given = [each.strip() for each in settings.server_names.split(",") if each.strip()]
+    for each in given:
+        if not host_name(each) or "/" in each:
+            raise ValueError(
+                f"HEADWATER_SERVER_NAMES has {each!r}: write names as they stand in an address, "
+                "such as crm.example.org or [2001:db8::1], with commas between."
+            )
+    return (LOOPBACK_NAMES | {settings.host.lower()} | set(map(host_name, given))) - EVERY_ADDRESS
 
 
 class HostCheck:
     """Refuse requests that name another host: DNS rebinding would let any web page read the answers."""
 
-    def __init__(self, app: ASGIApp, configured: str) -> None:
+    def __init__(self, app: ASGIApp, names: Set[str]) -> None:
         self._app = app
-        self._names = LOOPBACK_NAMES | {configured.lower()}
+        self._names = names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -45,6 +63,7 @@ class HostCheck:
         given = ", ".join(hosts) or "nothing"
         refusal = Problem(
             421,
-            f"The Host header names {given!r}, not this engine: use one of {', '.join(sorted(self._names))}.",
+            f"The Host header names {given!r}, not this engine: use one of {', '.join(sorted(self._names))}, "
+            "or add yours to HEADWATER_SERVER_NAMES.",
         )
         await refusal.response()(scope, receive, send)

@@ -10,11 +10,7 @@ MAX_BODY_BYTES = 1 << 20
 
 async def read_json(request: Request) -> object:
     """The body, decoded. Raises Problem: 415 (content type), 413 (over 1 MiB), 400 (not JSON)."""
-    content_type = request.headers.get("content-type", "")
-    kind, _, parameters = content_type.partition(";")
-    charset = parameters.replace('"', "").replace(" ", "").lower()
-    if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
-        raise Problem(415, f"The Content-Type is {content_type[:80]!r}: send UTF-8 JSON as application/json.")
+    require_json(request)
     body = await _read(request)
     if not body.strip():
         raise Problem(400, "The body is empty: send what this call takes, as /docs describes it.")
@@ -24,6 +20,16 @@ async def read_json(request: Request) -> object:
         raise Problem(
             400, f"The body is not JSON ({error}): correct it; NaN and Infinity are not JSON."
         ) from error
+
+
+def require_json(request: Request) -> None:
+    """Raises Problem (415) for another content type, also where the body says nothing: a page of another
+    origin can send those, but not JSON."""
+    content_type = request.headers.get("content-type", "")
+    kind, _, parameters = content_type.partition(";")
+    charset = parameters.replace('"', "").replace(" ", "").lower()
+    if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+        raise Problem(415, f"The Content-Type is {content_type[:80]!r}: send UTF-8 JSON as application/json.")
 
 
 async def _read(request: Request) -> bytes:

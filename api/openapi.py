@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from api.event_schema import EXAMPLES, event_schemas
+from api.keys import COOKIE, HEALTH, REGISTRY
 from api.problems import PROBLEM_JSON, FieldError
 
 Json = dict[str, Any]
@@ -35,6 +36,7 @@ TAGS = [
 
 PROBLEMS = {
     400: "The body is not JSON.",
+    401: "The key is not shown: `WWW-Authenticate` says how to.",
     404: "There is no such thing.",
     409: "The state of the engine does not allow it.",
     413: "More than one request may hold.",
@@ -42,6 +44,12 @@ PROBLEMS = {
     421: "The Host header names another host.",
     422: "Something in the request cannot be: `errors` says what, field by field.",
     503: "Not now: `detail` says when.",
+}
+
+SECURITY_SCHEMES = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "The key."},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "From /sign-in."},
+    "basic": {"type": "http", "scheme": "basic", "description": "The key as password of any user."},
 }
 
 
@@ -94,7 +102,7 @@ def path_parameter(name: str, schema: Json, description: str) -> Json:
     return {"parameters": [parameter]}
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, *, asks_for_key: bool = False) -> None:
     """Let `app` describe itself with these shapes."""
 
     def openapi() -> Json:
@@ -110,10 +118,23 @@ def install(app: FastAPI) -> None:
                     operation["responses"]["422"] = described(422)[422]
                 operation["responses"]["421"] = described(421)[421]
             components |= _components | event_schemas()
+            if asks_for_key:
+                _ask_for_key(schema)
             app.openapi_schema = schema
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's way of extending it
+
+
+def _ask_for_key(schema: Json) -> None:
+    schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+    for path, operations in schema["paths"].items():
+        if path in HEALTH:
+            continue
+        ways = ["bearer", "session", *(["basic"] if path.startswith(REGISTRY) else [])]
+        for operation in operations.values():
+            operation["security"] = [{way: []} for way in ways]
+            operation["responses"]["401"] = described(401)[401]
 
 
 def _ref(shape: Any) -> Json:

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from api import answers
+from api.bodies import require_json
 from api.cursor import from_cursor, to_cursor
-from api.openapi import described
+from api.openapi import described, json_body
 from api.parameters import Cursor, refuse_unknown
 from api.problems import Problem
 from api.services import Used
@@ -108,10 +109,12 @@ def _shown(partition: int, record: Record) -> dict[str, object]:
 @router.post(
     "/rfm/calibrate",
     summary="Put new RFM boundaries in force",
-    responses=described((200, "How many customers they were computed from.", dict[str, int]), 409, 503),
+    responses=described((200, "How many customers they were computed from.", dict[str, int]), 409, 415, 503),
+    openapi_extra=json_body({"type": "object", "maxProperties": 0}, {"now": {"value": {}}}),
 )
-async def calibrate(services: Used) -> Response:
+async def calibrate(request: Request, services: Used) -> Response:
     """Compute the boundaries from the customers as they are now; 409 while nobody has ordered."""
+    require_json(request)
     try:
         boundaries = await services.engine.calibrate(services.read_model)
     except LogUnavailable as unavailable:

@@ -1,5 +1,6 @@
 """How does a command ask the engine? As HTTP: of the server that holds the directory, or in this process."""
 
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,7 +27,8 @@ async def connect(data_dir: Path, *, load: "Source | None" = None) -> AsyncItera
     """The engine of `data_dir`, caught up; raises Refused where there is none, unless for a `load`."""
     server = directory.server(data_dir)
     if server is not None:
-        async with httpx2.AsyncClient(base_url=server.address, timeout=TIMEOUT_S) as http:
+        key = _authorization(os.environ.get("HEADWATER_API_KEY"))
+        async with httpx2.AsyncClient(base_url=server.address, timeout=TIMEOUT_S, headers=key) as http:
             yield Client(http)
         return
     if load is None and directory.fixed(data_dir) is None:
@@ -46,8 +48,21 @@ async def connect(data_dir: Path, *, load: "Source | None" = None) -> AsyncItera
 async def in_process(api: "FastAPI") -> AsyncIterator["Client"]:
     """Calls of `api` without a socket."""
     transport = httpx2.ASGITransport(api)
-    async with httpx2.AsyncClient(transport=transport, base_url=IN_PROCESS, timeout=None) as http:
+    key = api.state.services.settings.api_key
+    headers = _authorization(None if key is None else key.get_secret_value())
+    async with httpx2.AsyncClient(
+        transport=transport, base_url=IN_PROCESS, timeout=None, headers=headers
+    ) as http:
         yield Client(http)
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    """Raises Refused for a key that no header can carry."""
+    if not key:
+        return {}
+    if not (key.isascii() and key.isprintable()):
+        raise Refused("HEADWATER_API_KEY has characters that no key has: set it to the server's key.")
+    return {"Authorization": f"Bearer {key}"}
 
 
 class _Fault(msgspec.Struct, frozen=True):
@@ -94,6 +109,8 @@ class Client:
 
 
 def _answer(response: httpx2.Response) -> Any:
+    if response.status_code == 401:
+        raise Refused(f"{response.url} asks for a key: set HEADWATER_API_KEY to the server's key.")
     try:
         if response.is_success:
             return msgspec.json.decode(response.content)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from api import access
 from api.app import create_api
 from api.live import Live
 from api.read_model import ReadModel
@@ -153,12 +154,16 @@ async def _announce(source: Source, settings: Settings, shift_days: int) -> None
 
 
 def settings_of(data_dir: Path) -> Settings:
-    """The HEADWATER_* variables; raises Refused for one that cannot be used."""
+    """The HEADWATER_* variables; raises Refused for one that cannot be used, before anything is opened."""
     try:
-        return Settings(data_dir=data_dir)
+        settings = Settings(data_dir=data_dir)
+        access.check(settings)
     except ValidationError as error:
         faults = [f"HEADWATER_{'.'.join(map(str, f['loc'])).upper()}: {f['msg']}" for f in error.errors()]
         raise Refused(f"{'; '.join(faults)}: correct the variable or unset it.") from error
+    except ValueError as error:
+        raise Refused(str(error)) from error
+    return settings
 
 
 def _history_url(settings: Settings) -> str:

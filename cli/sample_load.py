@@ -113,6 +113,7 @@ async def _invite(parts: Parts, address: str) -> None:
         "amount": "25.00",
         "currency": sample.CURRENCY,
     }
+    key = "" if parts.api.state.key is None else ' -H "authorization: Bearer $HEADWATER_API_KEY"'
     elsewhere = [] if parts.data_dir == DATA_DIR else ["--data-dir", str(parts.data_dir)]
     query = shlex.join([*_command(), "sql", *elsewhere, QUERY])
     print(
@@ -122,13 +123,13 @@ Headwater is at {address}
 Three things to try, each in another terminal of this folder:
 
 1. One customer, live
-   curl {address}/customers/{customer_id}
+   curl{key} {address}/customers/{customer_id}
 
 2. SQL over the whole history
    {query}
 
 3. Open {address}/ui/customers/{customer_id} and watch an order bring that customer back
-   curl -H 'content-type: application/json' {address}/events -d '{msgspec.json.encode(order).decode()}'
+   curl{key} -H 'content-type: application/json' {address}/events -d '{msgspec.json.encode(order).decode()}'
 
 Ctrl-C stops it; starting again goes on where it stopped.
 """,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 import structlog
 import uvicorn
 
+from api.access import EVERY_ADDRESS
 from cli import directory
 from cli.compose import Parts, background
 from cli.errors import Refused
@@ -40,8 +41,11 @@ def bind(host: str, port: int) -> socket.socket:
     return listening
 
 
-def address(listening: socket.socket) -> str:
-    host, port = listening.getsockname()[:2]
+def address(host: str, listening: socket.socket) -> str:
+    """Where this machine reaches what listens, under a name that the API answers to."""
+    if host in EVERY_ADDRESS:
+        host = "::1" if listening.family == socket.AF_INET6 else "127.0.0.1"
+    port = listening.getsockname()[1]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
@@ -52,13 +56,14 @@ async def serving(parts: Parts, listening: socket.socket) -> AsyncIterator[str]:
         parts.api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
     )
     server = Server(config)
+    reached_at = address(parts.services.settings.host, listening)
     listening.listen()  # from now on a caller waits, rather than being refused
     task = asyncio.create_task(server.serve([listening]))
     try:
-        with directory.announced(parts.data_dir, address(listening)):
-            logger.info("serving", address=address(listening))
+        with directory.announced(parts.data_dir, reached_at):
+            logger.info("serving", address=reached_at)
             async with background(_raise_its_end(task)):
-                yield address(listening)
+                yield reached_at
     finally:
         parts.services.live.close()
         server.should_exit = True

@@ -1,16 +1,19 @@
 """How is this engine set up? Read from HEADWATER_* variables; the command line's options override them."""
 
+import re
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KAFKA_SCHEME = "kafka://"
+KEY = re.compile(r"[!-~]{16,}")  # printable ASCII, as a header carries it
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="HEADWATER_", frozen=True, hide_input_in_errors=True)
 
     data_dir: Path = Field(Path(".headwater"), description="Everything the embedded engine keeps.")
     log_url: str | None = Field(
@@ -42,7 +45,13 @@ class Settings(BaseSettings):
     history_url: str | None = Field(
         None, description="Which ClickHouse to use; by default chDB in DATA_DIR/history."
     )
-    host: str = Field("127.0.0.1", description="Address to serve on; loopback only.")
+    host: str = Field("127.0.0.1", description="Address to serve on; beyond loopback only with a key.")
+    api_key: SecretStr | None = Field(
+        None, description="What every call but the health checks is asked for; at least 16 characters."
+    )
+    server_names: str = Field(
+        "", description="Names in a request's Host besides loopback's and HEADWATER_HOST, comma-separated."
+    )
     port: int = Field(8000, description="Port to serve on.")
     clock: Literal["wall", "events"] = Field(
         "wall", description="Whether ticks of the wall clock move time, or only events do."
@@ -54,6 +63,16 @@ class Settings(BaseSettings):
     )
     partitions: int = Field(4, ge=1, le=512, description="Partitions of a new data directory's keyed topics.")
     run_records: int = Field(1000, ge=1, le=1000, description="Most records of one run of the batch lane.")
+
+    @field_validator("api_key")
+    @classmethod
+    def _strong(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and not KEY.fullmatch(key.get_secret_value()):
+            raise PydanticCustomError(
+                "weak_key",
+                "needs at least 16 ASCII characters without spaces, as openssl rand -hex 32 prints",
+            )
+        return key
 
     @property
     def distributed(self) -> bool:

@@ -24,7 +24,14 @@ SECURITY_HEADERS = {
 }
 
 router = APIRouter(include_in_schema=False)
-templates = Jinja2Templates(HERE / "templates")
+
+
+def asks_for_key(request: Request) -> dict[str, bool]:
+    """Whether a page is one that somebody signed in for."""
+    return {"asks_for_key": getattr(request.app.state, "key", None) is not None}
+
+
+templates = Jinja2Templates(HERE / "templates", context_processors=[asks_for_key])
 
 
 def page(request: Request, template: str, **context: object) -> HTMLResponse:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from tests.browser.harness import REMEDY, SHOWN_WITHIN_MS, Server, Watch, find_chromium
+from tests.browser.harness import KEY, REMEDY, SHOWN_WITHIN_MS, Server, Watch, find_chromium
 
 expect.set_options(timeout=SHOWN_WITHIN_MS)
 
@@ -35,8 +35,8 @@ def chromium(chromium_path: str) -> Iterator[Browser]:
 
 
 @contextmanager
-def running(data_dir: Path) -> Iterator[Server]:
-    server = Server(data_dir)
+def running(data_dir: Path, **variables: str) -> Iterator[Server]:
+    server = Server(data_dir, **variables)
     try:
         server.start()
         yield server
@@ -55,6 +55,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iter
 def fresh_server(tmp_path: Path, chromium_path: str) -> Iterator[Server]:
     """An engine with an empty log, for one test."""
     with running(tmp_path / "data") as server:
+        yield server
+
+
+@pytest.fixture
+def keyed_server(tmp_path: Path, chromium_path: str) -> Iterator[Server]:
+    """An engine that asks for a key, for one test."""
+    with running(tmp_path / "data", HEADWATER_API_KEY=KEY) as server:
         yield server
 
 

@@ -19,6 +19,7 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 REMEDY = (
     "no Chromium found: install one (on Debian: apt install chromium) or set HEADWATER_CHROMIUM to its path"
 )
+KEY = "correct-horse-battery"
 READY_WITHIN_S = 60
 STOPPED_WITHIN_S = 20
 SHOWN_WITHIN_MS = 15_000
@@ -38,8 +39,11 @@ def find_chromium() -> str | None:
 class Server:
     """`headwater serve` as a subprocess, on a loopback port that stays the same over restarts."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, **variables: str) -> None:
         self._data_dir = data_dir
+        self._variables = variables
+        key = variables.get("HEADWATER_API_KEY")
+        self._headers = {"authorization": f"Bearer {key}"} if key else {}
         self._output = data_dir.with_suffix(".log")
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -51,7 +55,9 @@ class Server:
         command = [sys.executable, "-m", "cli.main", "serve"]
         command += ["--data-dir", str(self._data_dir), "--port", str(self._port)]
         with self._output.open("ab") as output:
-            process = subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=output, stderr=output)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment(**self._variables), stdout=output, stderr=output
+            )
         self._process = process
         deadline = time.monotonic() + READY_WITHIN_S
         while not self._is_ready():
@@ -73,11 +79,11 @@ class Server:
 
     def post(self, *events: dict[str, object]) -> None:
         """Append events; they are durable when this returns, and on a page when they get there."""
-        answer = httpx2.post(f"{self.address}/events", json=list(events), timeout=10)
+        answer = httpx2.post(f"{self.address}/events", json=list(events), headers=self._headers, timeout=10)
         assert answer.status_code == 202, answer.text
 
     def get(self, path: str) -> dict[str, object]:
-        answer = httpx2.get(f"{self.address}{path}", timeout=10)
+        answer = httpx2.get(f"{self.address}{path}", headers=self._headers, timeout=10)
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 

@@ -68,9 +68,9 @@ class Api:
 
 
 @asynccontextmanager
-async def api_over(path: Path) -> AsyncIterator[Api]:
-    """The API over an engine on event time in `path`."""
-    settings = settings_for(path, partitions=2)
+async def api_over(path: Path, **changes: object) -> AsyncIterator[Api]:
+    """The API over an engine on event time in `path`, alone with what the test says."""
+    settings = settings_for(path, **{"partitions": 2} | changes)
     async with Engine.open(settings) as engine:
         read_model = await ReadModel.open(path / "read_model.db", engine.log)
         live = Live(read_model, engine.log)

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.browser.harness import Server
+from tests.browser.harness import KEY, Server
 from tests.headwater import ROOT, ask, environment, headwater, start
 
 STOPPED_WITHIN_S = 30
@@ -235,6 +235,30 @@ def test_a_setting_that_cannot_be_used_is_refused_by_name(
     monkeypatch.setenv("HEADWATER_PARTITIONS", "many")
     _, err = ask("serve", "--data-dir", tmp_path / "d", expect=2)
     assert err.startswith("headwater: HEADWATER_PARTITIONS: ")
+
+
+def test_commands_show_the_key_that_they_are_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To a server on every address, by loopback; without its key, or with another, they say what to set."""
+    data_dir = tmp_path / "data"
+    server = Server(data_dir, HEADWATER_API_KEY=KEY, HEADWATER_HOST="0.0.0.0")
+    try:
+        server.start()
+        assert json.loads((data_dir / "server.json").read_bytes())["address"] == server.address
+        for wrong in (None, "another-horse-battery"):
+            if wrong:
+                monkeypatch.setenv("HEADWATER_API_KEY", wrong)
+            _, err = ask("sql", "select 1", "--data-dir", data_dir, expect=2)
+            assert err.endswith("asks for a key: set HEADWATER_API_KEY to the server's key.\n")
+        monkeypatch.setenv("HEADWATER_API_KEY", "no header\ncan carry")
+        _, err = ask("sql", "select 1", "--data-dir", data_dir, expect=2)
+        assert "set it to the server's key" in err
+        monkeypatch.setenv("HEADWATER_API_KEY", KEY)
+        ask("events", "load", written(tmp_path / "mine.jsonl", 3), "--data-dir", data_dir)
+        assert ask("sql", "select 1 as one", "--format", "csv", "--data-dir", data_dir)[0] == "one\n1\n"
+    finally:
+        server.stop()
+    out, _ = headwater("customer", "c2", "--data-dir", data_dir, HEADWATER_API_KEY=KEY)
+    assert json.loads(out)["orders"]["count"] == 1
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

@@ -9,7 +9,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from api.web import routes
+from api.keys import Key
+from api.web import routes, sign_in
 
 WEB = Path(routes.__file__).parent
 VENDOR = WEB / "static" / "vendor"
@@ -19,7 +20,9 @@ PACKAGE = re.compile(r"# (@?[\w./-]+) (\d[\w.]*) (MIT|Apache-2\.0|OFL-1\.1)")
 @pytest.fixture
 def client() -> Iterator[TestClient]:
     app = FastAPI(docs_url=None)
+    app.state.key = Key("correct-horse-battery")
     app.include_router(routes.router)
+    app.include_router(sign_in.router)
     routes.mount_static(app)
     with TestClient(app) as client:
         yield client
@@ -51,7 +54,7 @@ def test_each_vendored_package_comes_with_its_licence() -> None:
         assert list(package.glob("LICENSE*")), package.name
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/docs", "/static/js/dashboard.js"])
+@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/docs", "/sign-in", "/static/js/dashboard.js"])
 def test_pages_may_run_nothing_but_this_engines_files(client: TestClient, path: str) -> None:
     """The Content-Security-Policy has no 'unsafe-…' and no other host."""
     policy = client.get(path).headers["content-security-policy"]
@@ -68,7 +71,7 @@ def test_templates_hold_no_script_and_no_style(template: Path) -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", text)
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/docs", "/sign-in"])
 def test_what_a_page_names_is_there(client: TestClient, path: str) -> None:
     """Each file that a page, a module or a stylesheet refers to is served."""
     todo = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get(path).text))

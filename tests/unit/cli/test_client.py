@@ -31,6 +31,14 @@ async def test_an_answer_that_is_not_headwaters_is_refused_in_one_sentence(
         await said(status, content)
 
 
+async def test_a_server_that_asks_for_a_key_is_told_as_what_to_set() -> None:
+    """Whatever it says itself, of headers and pages, is not for a shell."""
+    with pytest.raises(
+        Refused, match=r"/summary asks for a key: set HEADWATER_API_KEY to the server's key\.$"
+    ):
+        await said(401, b'{"detail": "Send Authorization: Bearer KEY."}')
+
+
 async def test_a_problem_without_a_sentence_is_refused_too() -> None:
     """JSON of somebody else's."""
     with pytest.raises(Refused, match="answered 503"):

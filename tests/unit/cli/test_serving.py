@@ -1,4 +1,4 @@
-"""What happens to a command whose HTTP server dies?"""
+"""Where is the HTTP server reached, and what happens to a command whose server dies?"""
 
 import asyncio
 import socket
@@ -9,8 +9,10 @@ from typing import Any, cast
 
 import pytest
 
+from api.access import host_name, server_names
 from cli import serving
 from cli.compose import Parts
+from streams.settings import Settings
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def listening() -> Iterator[socket.socket]:
 def parts(data_dir: Path) -> Parts:
     async def api(scope: object, receive: object, send: object) -> None: ...
 
-    stand_in: Any = SimpleNamespace(data_dir=data_dir, api=api, services=SimpleNamespace(live=Live()))
+    services = SimpleNamespace(live=Live(), settings=Settings(host="127.0.0.1"))
+    stand_in: Any = SimpleNamespace(data_dir=data_dir, api=api, services=services)
     return cast(Parts, stand_in)
 
 
@@ -30,6 +33,27 @@ class Live:
     """Nobody follows."""
 
     def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.1"),
+        ("", "127.0.0.1"),
+        ("::", "[::1]"),
+        ("::1", "[::1]"),
+        ("localhost", "localhost"),
+        ("10.0.0.7", "10.0.0.7"),
+    ],
+)
+def test_the_address_is_one_that_the_api_answers_to(host: str, name: str) -> None:
+    """For every address loopback, as 0.0.0.0 is no name that a request may give."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = cast(socket.socket, SimpleNamespace(family=family, getsockname=lambda: (host, 8000)))
+    reached_at = serving.address(host, listening)
+    assert reached_at == f"http://{name}:8000"
+    assert host_name(reached_at.removeprefix("http://")) in server_names(Settings(host=host))
 
 
 async def serve_until_it_ends(data_dir: Path, listening: socket.socket) -> None:

@@ -15,18 +15,42 @@ const UNREACHABLE = {
   detail: "Check that headwater serve is running; this page catches up by itself when it is back.",
 };
 
-/** GET a JSON answer; throws a Problem, or an AbortError when `signal` aborts. */
+const UNAUTHORIZED = 401;
+
+/** GET a JSON answer; throws a Problem, or an AbortError when `signal` aborts. Without a session, to the sign-in page. */
 export async function get(path, { signal } = {}) {
-  let response;
+  const response = await ask(path, { signal, headers: { accept: "application/json" } });
+  if (response.ok) return response.json();
+  if (response.status === UNAUTHORIZED) return signIn();
+  throw await problemOf(response);
+}
+
+/** POST JSON that is answered without content; throws a Problem. */
+export async function post(path, body) {
+  const headers = { accept: "application/json", "content-type": "application/json" };
+  const response = await ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+  if (!response.ok) throw await problemOf(response);
+}
+
+async function ask(path, request) {
   try {
-    response = await fetch(path, { signal, headers: { accept: "application/json" } });
+    return await fetch(path, request);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(UNREACHABLE);
   }
-  if (response.ok) return response.json();
+}
+
+async function problemOf(response) {
   const body = await response.json().catch(() => ({}));
-  throw new Problem({ ...body, status: response.status });
+  return new Problem({ ...body, status: response.status });
+}
+
+/** Leave for the sign-in page, which leads back; nothing follows here. */
+function signIn() {
+  const next = location.pathname + location.search + location.hash;
+  location.replace(`/sign-in?${new URLSearchParams({ next })}`);
+  return new Promise(() => {});
 }
 
 export const customerPath = (id) => `/customers/${encodeURIComponent(id)}`;

@@ -13,8 +13,10 @@ export function orderCommand(customerId, currency = "USD") {
     amount: "25.99",
     currency,
   };
+  const key = "asksForKey" in document.body.dataset;
   const text = [
     `curl -X POST ${location.origin}/events`,
+    ...(key ? [`  -H "authorization: Bearer $HEADWATER_API_KEY"`] : []),
     `  -H 'content-type: application/json'`,
     `  -d ${quote(JSON.stringify(order))}`,
   ].join(" \\\n");

@@ -1,5 +1,6 @@
 /** How does a page stay current, and say so when it cannot? */
 
+import { get } from "./api.js";
 import { byId } from "./dom.js";
 
 const LABELS = { connecting: "Connecting", live: "Live", reconnecting: "Reconnecting" };
@@ -34,6 +35,7 @@ export function follow(path, handlers, catchUp) {
       show("reconnecting");
       if (!caughtUp) catchUp();
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+      get("/summary").catch(() => {}); // whoever is signed out by now is led to sign in
       setTimeout(open, retryMs);
       retryMs = Math.min(2 * retryMs, LAST_RETRY_MS);
     };

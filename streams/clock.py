@@ -1,14 +1,14 @@
 """How does time enter the log, and who tells the engine its parameters?
 
 The holder of the clock appends, to every partition: ticks of the wall clock, the base currency at the first
-start, lifecycle rules that differ from those in force, and RFM boundaries. Ids come from (what, as_of,
-partition), so a broadcast that was interrupted is finished by the next one and repeats nothing.
+start, lifecycle rules that differ from those in force, and RFM boundaries. A broadcast is one transaction: it
+reaches all partitions or none.
 """
 
 import asyncio
 import hashlib
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, get_type_hints
 
 import msgspec
@@ -21,11 +21,13 @@ from streams.loading import loads
 from streams.log import Append, Log, LogUnavailable
 from streams.outputs import output_id
 from streams.settings import Settings
-from streams.topics import CUSTOMERS, EVENTS
+from streams.topics import CLOCK, CUSTOMERS, EVENTS
 
 logger = structlog.get_logger(__name__)
 
 MAX_DAYS = 36_500
+CURRENCY_KEY = b"currency"  # on headwater.clock: the base currency was told
+ASKED_AT_MOST = 1_000
 
 
 class BadRules(Exception):
@@ -76,20 +78,30 @@ class Clock:
     """The holder of the clock of one log."""
 
     def __init__(
-        self, log: Log, now_ms: Callable[[], int], parameters: Callable[[], Sequence[Parameters]]
+        self,
+        log: Log,
+        now_ms: Callable[[], int],
+        parameters: Callable[[], Sequence[Parameters]],
+        append: Callable[[Sequence[Append]], Awaitable[object]],
     ) -> None:
+        """`append` puts a broadcast on all partitions, or on none."""
         self._log = log
+        self._append = append
         self._now_ms = now_ms
         self._parameters = parameters
 
     async def set_currency(self, currency: str) -> None:
-        """Tell the base currency to every partition that has no record yet."""
-        new = [p for p, end in enumerate(await self._log.end_offsets(EVENTS)) if end == 0]
-        await self._broadcast(
-            lambda id_, at: BaseCurrencySet(event_id=id_, occurred_at=at, received_at=at, currency=currency),
-            "currency",
-            new,
-        )
+        """Tell the base currency, once in the life of the log."""
+        asked = await self._log.read(CLOCK, 0, 0, ASKED_AT_MOST)
+        if all(record.key != CURRENCY_KEY for record in asked.records):
+            await self._broadcast(
+                lambda id_, at: BaseCurrencySet(
+                    event_id=id_, occurred_at=at, received_at=at, currency=currency
+                ),
+                "currency",
+                range(self._log.partitions(EVENTS)),
+                note=[Append(CLOCK, 0, CURRENCY_KEY, currency.encode())],
+            )
 
     async def set_rules(self, rules: Rules | None) -> None:
         """Tell `rules` to every partition where others are in force; None keeps what is in force."""
@@ -128,16 +140,18 @@ class Clock:
         return boundaries
 
     async def _broadcast(
-        self, event: Callable[[str, int], EngineEvent], what: str, partitions: Sequence[int]
+        self,
+        event: Callable[[str, int], EngineEvent],
+        what: str,
+        partitions: Sequence[int],
+        note: Sequence[Append] = (),
     ) -> None:
         now_ms = self._now_ms()
         if partitions:
-            await self._log.append(
-                [
-                    Append(EVENTS, p, None, encode(event(output_id(what, now_ms, p), now_ms)))
-                    for p in partitions
-                ]
-            )
+            told = [
+                Append(EVENTS, p, None, encode(event(output_id(what, now_ms, p), now_ms))) for p in partitions
+            ]
+            await self._append([*told, *note])
 
 
 async def unfinished_loads(log: Log) -> list[str]:

@@ -9,18 +9,17 @@ import structlog
 
 from projections.parameters import Boundaries, Parameters, Rules
 from projections.times import DAY_MS
-from schemas.codec import encode
 from schemas.events import Event
+from streams.appending import appends
 from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinished_loads
 from streams.folding import Folding, Status
-from streams.keys import key_of
 from streams.lane import reset
-from streams.log import Append, Log, LogUnavailable, Position
+from streams.log import Log, LogUnavailable, Position
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
 from streams.sqlite_transport import Transport
 from streams.table import CustomerTable
-from streams.topics import EVENTS, partition_for, topic_specs
+from streams.topics import EVENTS, topic_specs
 
 logger = structlog.get_logger(__name__)
 
@@ -37,7 +36,7 @@ class Engine:
             settings, log, table, lambda app, lane: Transport(app, log, lane, settings.run_records)
         )
         self.lane = self.folding.lane
-        self.clock = Clock(log, self.now_ms, self.parameters)
+        self.clock = Clock(log, self.now_ms, self.parameters, log.append)
 
     @property
     def failed(self) -> "asyncio.Future[BaseException]":
@@ -93,12 +92,7 @@ class Engine:
 
         Raises LogUnavailable.
         """
-        partitions = self.log.partitions(EVENTS)
-        batch = []
-        for event in events:
-            key = key_of(event)
-            batch.append(Append(EVENTS, partition_for(key, partitions), key, encode(event)))
-        return await self.log.append(batch)
+        return await self.log.append(appends(events, self.log))
 
     async def status(self) -> Status:
         """Whether all is folded."""

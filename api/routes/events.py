@@ -64,15 +64,29 @@ def parse_events(documents: Sequence[object], services: Services) -> list[Event]
     return events
 
 
+def _how_many(unavailable: LogUnavailable) -> str:
+    there = sum(position is not None for position in unavailable.appended or ())
+    return f"Only {there:,} were appended" if there else "Nothing was appended"
+
+
+def _told(events: Sequence[Event], unavailable: LogUnavailable) -> list[dict[str, object]]:
+    """Of each event, whether it is known to be on the log; it may be there all the same."""
+    positions = unavailable.appended or [None] * len(events)
+    return [
+        {"event_id": event.event_id, "appended": position is not None}
+        for event, position in zip(events, positions, strict=True)
+    ]
+
+
 async def _append(events: Sequence[Event], services: Services) -> answers.Accepted:
     try:
         positions = await services.engine.append_events(events) if events else []
     except LogUnavailable as unavailable:
         raise Problem(
             503,
-            f"Nothing was appended: {unavailable} Send the same events again with these ids.",
+            f"{_how_many(unavailable)}: {unavailable} Send the same events again with these ids.",
             headers={"Retry-After": "1"},
-            events=[{"event_id": event.event_id, "appended": False} for event in events],
+            events=_told(events, unavailable),
         ) from unavailable
     appended = [
         answers.Appended(event.event_id, position.partition, position.offset)

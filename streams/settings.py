@@ -15,7 +15,10 @@ class Settings(BaseSettings):
         None, description="Which log to use; by default sqlite:///DATA_DIR/log.db, the embedded one."
     )
     history_url: str | None = Field(
-        None, description="Which ClickHouse to use; by default chDB in DATA_DIR/history."
+        None,
+        repr=False,  # it may hold a password
+        description="Which ClickHouse to use, clickhouse://user:password@host:8123/database "
+        "(clickhouses:// over TLS), one database a log; by default chDB in DATA_DIR/history.",
     )
     host: str = Field("127.0.0.1", description="Address to serve on; loopback only.")
     port: int = Field(8000, description="Port to serve on.")

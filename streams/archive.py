@@ -83,8 +83,8 @@ class Archive:
                 if offset > end:
                     raise AheadOfLog(
                         f"the history has {topic}/{partition} up to {offset:,}, but the log ends at {end:,}: "
-                        "it is another log's, so name another database in HEADWATER_HISTORY_URL, or drop that "
-                        "one (without the variable it is the folder history in the data directory)"
+                        "it is another log's, so name another database in HEADWATER_HISTORY_URL, or drop "
+                        "that one (without the variable it is the folder history in the data directory)"
                     )
                 self._next[topic, partition] = offset
 

@@ -88,6 +88,11 @@ class Front(ThreadingHTTPServer):
         self.sessions = Sessions()
         self.engine = chdb.connect(directory)  # keeps the engine open between requests
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who gave up waiting is no error of the server's."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"

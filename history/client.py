@@ -129,4 +129,6 @@ def _remedy(address: Embedded | Server, error: Exception) -> str:
             return "grant the user of HEADWATER_HISTORY_URL what is missing, on this database"
         case code if code in NOT_MADE:
             return "start the archive of this version once, which makes database and tables"
+        case int():
+            return "see to what ClickHouse says"
     return "check that ClickHouse runs there and that HEADWATER_HISTORY_URL names it"

@@ -120,15 +120,15 @@ def said(error: DatabaseError) -> str:
 
 
 def _remedy(address: Embedded | Server, error: Exception) -> str:
-    if not isinstance(address, Server):
+    code = error.code if isinstance(error, DatabaseError) else None
+    if isinstance(address, Embedded) and code is None:
         return "stop the other process that has this data directory open, or check that it can be written"
-    match getattr(error, "code", None):
-        case code if code in NOT_LET_IN:
-            return "check the user and the password in HEADWATER_HISTORY_URL, where @ is %40, : %3A and / %2F"
-        case code if code == NO_RIGHT:
-            return "grant the user of HEADWATER_HISTORY_URL what is missing, on this database"
-        case code if code in NOT_MADE:
-            return "start the archive of this version once, which makes database and tables"
-        case int():
-            return "see to what ClickHouse says"
+    if code in NOT_LET_IN:
+        return "check the user and the password in HEADWATER_HISTORY_URL, where @ is %40, : %3A and / %2F"
+    if code == NO_RIGHT:
+        return "grant the user of HEADWATER_HISTORY_URL what is missing, on this database"
+    if code in NOT_MADE:
+        return "start the archive of this version once, which makes database and tables"
+    if code is not None:
+        return "see to what ClickHouse says"
     return "check that ClickHouse runs there and that HEADWATER_HISTORY_URL names it"

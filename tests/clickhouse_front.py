@@ -185,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def _encoding(self, asked: dict[str, str]) -> str | None:
-        if asked.get("enable_http_compression") != "1":
+        if asked.get("enable_http_compression", "1") != "1":  # on by default
             return None
         offered = (part.strip() for part in self.headers.get("Accept-Encoding", "").split(","))
         return next((name for name in offered if name in ENCODERS), None)

@@ -73,7 +73,8 @@ def checks(found: Found) -> list[Check]:
             or (found.history_events, found.history_customers) == (events, customers),
             f"{found.history_events:,} of {events:,} events, "
             f"{found.history_customers:,} of {customers:,} customers",
-            "Stop the engine, delete the folder history in its data directory, start it: it is filled again. "
+            "Stop the engine, delete the folder history in its data directory (of a ClickHouse server: drop "
+            "the database), start it: it is filled again. "
             "Only an event sent again more than 64 events later may stay counted twice in the table.",
         ),
         Check(

@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from history.client import HistoryUnavailable
+
 log = structlog.get_logger()
 
 PROBLEM_JSON = "application/problem+json"
@@ -66,6 +68,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(Problem)
     async def known(_request: Request, problem: Problem) -> Response:
         return problem.response()
+
+    @app.exception_handler(HistoryUnavailable)
+    async def no_history(_request: Request, error: HistoryUnavailable) -> Response:
+        return Problem(503, f"{error}.", headers={"Retry-After": "5"}).response()
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:

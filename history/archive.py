@@ -5,11 +5,13 @@ beyond `upto` at the next start: each table drops the offsets that it has.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from typing import NamedTuple, Protocol
 
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from history.client import answering, no_answer, said
 from history.container import Body, container, fields
 from schemas import codec, registry
 from schemas.codec import HEADER
@@ -68,24 +70,31 @@ class HistoryWriter:
         """The offset of the next record to archive."""
         if (topic, partition) not in self._upto:
             asked = {"topic": topic, "partition": partition}
-            self._upto[topic, partition] = self._client.query(UPTO, parameters=asked).result_rows[0][0]
+            with answering(self._client):
+                found = self._client.query(UPTO, parameters=asked).result_rows
+            self._upto[topic, partition] = found[0][0]
         return self._upto[topic, partition]
 
     def write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
         """Bring runs of records (partition -> in order of offset) into tables; returns what none can hold.
 
-        Raises clickhouse_connect's errors where ClickHouse, not a record, is at fault: write the same again.
+        Raises HistoryUnavailable where ClickHouse gives no answer, and clickhouse_connect's errors where it,
+        not a record, is at fault: write the same again.
         """
         try:
-            refused, sorted_out = self._sort(topic, runs)
-            for target, bodies in sorted_out.items():
-                for chunk in _chunks(self._without_present(target, bodies)):
-                    refused += self._insert(target, chunk)
-                for body in bodies:
-                    self._ahead[_Share(topic, target.table, body.partition)] = body.offset + 1
+            with answering(self._client):
+                return self._write(topic, runs)
         except BaseException:
             self._forget()
             raise
+
+    def _write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
+        refused, sorted_out = self._sort(topic, runs)
+        for target, bodies in sorted_out.items():
+            for chunk in _chunks(self._without_present(target, bodies)):
+                refused += self._insert(target, chunk)
+            for body in bodies:
+                self._ahead[_Share(topic, target.table, body.partition)] = body.offset + 1
         self._settled -= self._ahead.keys()
         return refused
 
@@ -95,7 +104,8 @@ class HistoryWriter:
         if reached:
             try:
                 rows = ", ".join(f"({{topic:String}}, {p}, {offset})" for p, offset in reached.items())
-                self._client.command(NOTE + rows, parameters={"topic": topic})
+                with answering(self._client):
+                    self._client.command(NOTE + rows, parameters={"topic": topic})
             except BaseException:
                 self._forget()
                 raise
@@ -149,10 +159,13 @@ class HistoryWriter:
             self._client.raw_insert(
                 f"`{target.table}`",
                 column_names=[field["name"] for field in fields(target.schema_id)],
-                insert_block=container(target.schema_id, target.topic, bodies),
+                # a file, as the driver would send bytes again where an answer is lost: twice in the table
+                insert_block=BytesIO(container(target.schema_id, target.topic, bodies)),
                 fmt="Avro",
             )
         except DatabaseError as error:
+            if no_answer(error):
+                raise
             if len(bodies) == 1:
                 return [self._refusal(target, bodies[0], error)]
             half = len(bodies) // 2
@@ -167,7 +180,7 @@ class HistoryWriter:
         except codec.Undecodable as undecodable:
             return Refused(body.partition, body.offset, str(undecodable))
         if error.code in FAULTY_BYTES:
-            return Refused(body.partition, body.offset, f"{target.table} cannot hold it: {error}")
+            return Refused(body.partition, body.offset, f"{target.table} cannot hold it: {said(error)}")
         raise error
 
 

@@ -46,7 +46,7 @@ def changes(table: Table, present: Mapping[str, str]) -> Iterator[str]:
         return
     for column in table.columns:
         if column.name not in present:
-            yield f"ALTER TABLE `{table.name}` ADD COLUMN {column_ddl(column)}"
+            yield f"ALTER TABLE `{table.name}` ADD COLUMN IF NOT EXISTS {column_ddl(column)}"
         elif _squeezed(present[column.name]) != _squeezed(column.type):
             yield f"ALTER TABLE `{table.name}` MODIFY COLUMN {column_ddl(column)}"
 
@@ -60,8 +60,14 @@ def present_columns(client: Client) -> dict[str, dict[str, str]]:
     return tables
 
 
-def create_tables(client: Client) -> None:
+def pending(client: Client) -> list[str]:
+    """What is left to do; each statement can run twice, as two processes may start at the same moment."""
     present = present_columns(client)
-    for table in TABLES.values():
-        for statement in changes(table, present.get(table.name, {})):
-            client.command(statement)
+    return [
+        statement for table in TABLES.values() for statement in changes(table, present.get(table.name, {}))
+    ]
+
+
+def create_tables(client: Client) -> None:
+    for statement in pending(client):
+        client.command(statement)

@@ -10,6 +10,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 from msgspec import Struct
 
+from history.client import no_answer, said
 from history.guard import Guard, QueryRefused
 
 MAX_ROWS = 100_000
@@ -20,9 +21,7 @@ STOPPED = {
     MEMORY: "The query was stopped at 1 GiB of memory: group or sort fewer rows, or add a LIMIT.",
     RESULT_SIZE: "The answer was stopped at 64 MiB: select fewer columns, or add a LIMIT.",
 }
-NOISE = re.compile(
-    r"^(Code: \d+\. )?(DB::Exception: )?|: In scope .*|\. Expected one of: .*|\(version .*", re.DOTALL
-)
+NOISE = re.compile(r"^(Code: \d+\. )?(DB::Exception: )?|: In scope .*|\. Expected one of: .*", re.DOTALL)
 CANONICAL = "SELECT formatQuerySingleLine({query:String})"
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
@@ -66,6 +65,8 @@ def run(
         given = _given(guarded.parameters, parameters or {})
         lines = client.raw_query(guarded.query, parameters=given, fmt=FORMAT).splitlines()
     except DatabaseError as error:
+        if no_answer(error):
+            raise
         raise _told(error) from error
     except UnicodeError as error:
         raise QueryRefused("The query is not Unicode text: leave out lone surrogates.") from error
@@ -98,7 +99,7 @@ def _told(error: DatabaseError) -> Exception:
         return QueryRefused("The history is read-only: write one SELECT.")
     if "Multi-statements" in str(error):
         return QueryRefused("There is more than one statement: write one SELECT.")
-    said = NOISE.sub("", str(error)).strip()[:500]
+    told = NOISE.sub("", said(error)).strip()[:500]
     if error.code == BAD_PARAMETER:
-        return QueryRefused(f"ClickHouse refuses a parameter, so correct it: {said}", "parameters")
-    return QueryRefused(f"ClickHouse refuses the query, so correct it: {said}")
+        return QueryRefused(f"ClickHouse refuses a parameter, so correct it: {told}", "parameters")
+    return QueryRefused(f"ClickHouse refuses the query, so correct it: {told}")

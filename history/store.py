@@ -12,11 +12,20 @@ from uuid import uuid4
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import ddl, sql
+from history import ddl, migrations, sql
+from history.address import BadAddress, parse
 from history.archive import HistoryWriter
-from history.client import ANALYST, DATABASE, READER, WRITER, connect
+from history.client import (
+    ANALYST,
+    DATABASE,
+    READER,
+    WRITER,
+    HistoryUnavailable,
+    answering,
+    cannot_open,
+    connect,
+)
 from history.guard import Guard
-from history.migrations import migrate
 from history.timeline import Page, timeline
 
 T = TypeVar("T")
@@ -37,9 +46,11 @@ class Lane:
 
     def _run(self, call: Callable[[Client], T]) -> T:
         try:
-            return call(self._client)
+            with answering(self._client):
+                return call(self._client)
         except Exception as error:
-            if isinstance(error.__cause__ or error, DatabaseError):
+            embedded = self._client.uri.startswith("chdb:")
+            if embedded and isinstance(error.__cause__ or error, DatabaseError):
                 # chDB puts what a stopped query had already written before the connection's next answer
                 self._client.close()
                 self._client = self._opened()
@@ -67,21 +78,32 @@ class History:
         self.writer = HistoryWriter(writer)
 
     @classmethod
-    def open(cls, url: str, database: str = DATABASE) -> "History":
-        """Open `chdb:///absolute/path` or a server, its tables up to date; raises HistoryUnavailable."""
-        writer = connect(url, WRITER)
+    def open(cls, url: str, database: str | None = None, *, owner: bool = True) -> "History":
+        """Open `chdb:///absolute/path` or `clickhouse://…`; raises HistoryUnavailable.
+
+        The owner, which is the process with the archive, makes the tables and keeps them up to date. Any
+        other only reads, with no right but SELECT, and is refused where the owner has not been yet: two
+        versions of Headwater must not both say what the tables are.
+        """
+        clients: list[Client] = []
         try:
-            writer.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
-            writer.database = database
-            ddl.create_tables(writer)
-            migrate(writer)
+            database = database or parse(url).database or DATABASE
+            writer = connect(url, WRITER, None if owner else database, session=owner)
+            clients.append(writer)
+            if owner:
+                _prepare(writer, database)
+            else:
+                _check(writer, database)
             mark = uuid4().hex
             marked = {"log_comment": mark}
             reader = Lane("history-reader", partial(connect, url, {**marked, **READER}, database))
             analyst = Lane("history-analyst", partial(connect, url, {**marked, **ANALYST}, database))
             return cls(writer, reader, analyst, _guard(writer), mark)
-        except BaseException:
-            writer.close()
+        except BaseException as error:
+            for client in clients:
+                client.close()
+            if isinstance(error, DatabaseError | BadAddress):
+                raise cannot_open(url, error) from error
             raise
 
     async def sql(
@@ -109,8 +131,27 @@ class History:
         self._client.close()
 
     def _stop(self) -> None:
-        with suppress(DatabaseError):  # a server's user may lack the right: the query's own limit ends it
+        with suppress(DatabaseError):  # of a server that is away, or lets nobody kill: its own limits end it
             self._client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{self._mark}' ASYNC")
+
+
+def _prepare(client: Client, database: str) -> None:
+    """Make the database and its tables, or bring them up to date; two processes may do so at once."""
+    found = client.query("SELECT name FROM system.databases WHERE name = {name:String}", {"name": database})
+    if not found.result_rows:  # else the right to make one is not needed
+        client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
+    client.database = database
+    ddl.create_tables(client)
+    migrations.migrate(client)
+
+
+def _check(client: Client, database: str) -> None:
+    """Raises HistoryUnavailable where the tables are not those of this version."""
+    if ddl.pending(client) or migrations.pending(client):
+        raise HistoryUnavailable(
+            f"the history {database} at {client.uri} lacks tables of this version: "
+            "start the archive of this version once, which makes them"
+        )
 
 
 def _guard(client: Client) -> Guard:

@@ -31,6 +31,10 @@ RETRY_S = 5.0
 READ_RECORDS = 5_000
 
 
+class AheadOfLog(ValueError):
+    """The history counts records that this log does not have; the message says what to do."""
+
+
 class Refused(Protocol):
     """A record that no table accepts."""
 
@@ -72,10 +76,17 @@ class Archive:
         self.trouble = ""  # why nothing can be archived at the moment
 
     async def start(self) -> None:
-        """Find where to resume."""
+        """Find where to resume; raises AheadOfLog for the history of another log."""
         for topic in TOPICS:
-            for partition in range(self._log.partitions(topic)):
-                self._next[topic, partition] = await self._call(self._writer.resume, topic, partition)
+            for partition, end in enumerate(await self._log.end_offsets(topic)):
+                offset = await self._call(self._writer.resume, topic, partition)
+                if offset > end:
+                    raise AheadOfLog(
+                        f"the history has {topic}/{partition} up to {offset:,}, but the log ends at {end:,}: "
+                        "it is another log's, so name another database in HEADWATER_HISTORY_URL, or drop "
+                        "that one (without the variable it is the folder history in the data directory)"
+                    )
+                self._next[topic, partition] = offset
 
     async def close(self) -> None:
         """Let a write that is under way end."""

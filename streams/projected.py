@@ -57,7 +57,7 @@ class Projected:
         """Return once everything that is on the log now is folded, and the read model has heard of it."""
         ends = await self._log.end_offsets(EVENTS)
         for p, end in enumerate(ends):
-            while end and not self._is_folded(p, end):
+            while end and not self._is_folded(p, end):  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_EVERY_S)
 
     def _is_folded(self, partition: int, end: int) -> bool:

@@ -43,7 +43,10 @@ class Settings(BaseSettings):
         15.0, ge=1, description="How long a silent worker keeps its partitions, on Kafka."
     )
     history_url: str | None = Field(
-        None, description="Which ClickHouse to use; by default chDB in DATA_DIR/history."
+        None,
+        repr=False,  # it may hold a password
+        description="Which ClickHouse to use, clickhouse://user:password@host:8123/database "
+        "(clickhouses:// over TLS), one database a log; by default chDB in DATA_DIR/history.",
     )
     host: str = Field("127.0.0.1", description="Address to serve on; beyond loopback only with a key.")
     api_key: SecretStr | None = Field(

@@ -12,7 +12,6 @@ from api.bodies import read_json
 from api.openapi import described, json_body
 from api.problems import FieldError, Problem
 from api.services import Used
-from history.client import HistoryUnavailable
 from history.guard import QueryRefused
 from history.sql import MAX_ROWS, Answer, QueryStopped
 
@@ -76,8 +75,6 @@ async def post_sql(request: Request, services: Used) -> Response:
     except (QueryRefused, QueryStopped) as refused:
         field = refused.field if isinstance(refused, QueryRefused) else "query"
         raise Problem(422, str(refused), errors=[FieldError(0, field, str(refused))]) from refused
-    except HistoryUnavailable as unavailable:
-        raise Problem(503, f"{unavailable}.", headers={"Retry-After": "5"}) from unavailable
     return answers.answer(found)
 
 

@@ -24,11 +24,19 @@ def statements() -> dict[int, tuple[str, str]]:
     return {int(name.split("_")[0]): (name, read(name).read_text(encoding="utf-8")) for name in found}
 
 
-def migrate(client: Client) -> None:
-    """Run what has not run yet. A migration that a crash cut off from its ledger entry runs again."""
-    client.command(LEDGER)
+def pending(client: Client) -> dict[int, tuple[str, str]]:
+    """What has not run yet, of a ledger that exists."""
     done = {number for (number,) in client.query("SELECT number FROM migrations").result_rows}
-    for number, (name, statement) in statements().items():
-        if number not in done:
-            client.command(statement.replace("{database}", client.database or "default"))
-            client.command(DONE, parameters={"number": number, "name": name})
+    return {number: file for number, file in statements().items() if number not in done}
+
+
+def migrate(client: Client) -> None:
+    """Run what has not run yet.
+
+    A migration runs again that a crash cut off from its ledger entry, or that two processes begin at the same
+    moment: so each must be harmless the second time.
+    """
+    client.command(LEDGER)
+    for number, (name, statement) in pending(client).items():
+        client.command(statement.replace("{database}", client.database or "default"))
+        client.command(DONE, parameters={"number": number, "name": name})

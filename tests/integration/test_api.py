@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from api.shapes import CustomerBody
+from history.client import HistoryUnavailable
 from schemas.codec import encode
 from schemas.events import ClockTicked
 from streams.log import Append, LogUnavailable
@@ -227,6 +228,24 @@ async def test_sql_answers_or_says_what_to_write(api: Api) -> None:
     )
     for bad in ({}, {"query": 1}, {"query": "SELECT 1", "rows": 5}, []):
         problem(await api.client.post("/sql", json=bad), 422)
+
+
+async def test_a_history_that_is_away_is_a_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQL and timelines say why and when to ask again; all else answers."""
+
+    async def away(*_: object) -> None:
+        raise HistoryUnavailable("the history at http://ch:8123 gives no answer: check that it runs")
+
+    await api.post(order("a"))
+    for name in ("sql", "timeline"):
+        monkeypatch.setattr(api.services.history, name, away)
+    for answer in (
+        await api.client.post("/sql", json={"query": "SELECT 1"}),
+        await api.client.get("/customers/a/timeline"),
+    ):
+        assert problem(answer, 503)["detail"].endswith("gives no answer: check that it runs.")
+        assert answer.headers["retry-after"] == "5"
+    assert (await api.get("/customers/a"))["customer_id"] == "a"
 
 
 async def test_the_registry_has_confluents_shape(api: Api) -> None:

@@ -10,7 +10,7 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.events import ProcessingFailed
 from streams import archive as archive_module
-from streams.archive import Archive
+from streams.archive import AheadOfLog, Archive
 from streams.log import Append, Record
 from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, FAILED, TRANSITIONS, topic_specs
@@ -124,6 +124,17 @@ async def test_an_archive_goes_on_where_the_history_says(log: SqliteLog) -> None
     await archived(log, writer)
     assert writer.effects == [f"write {EVENTS}", f"note {EVENTS}"]
     assert writer.tables[EVENTS] == {(0, 0), (1, 0)}
+
+
+async def test_the_history_of_another_log_is_refused(log: SqliteLog) -> None:
+    """A log that was deleted and begun anew must not lose its first records to the old one's count."""
+    await log.append([Append(EVENTS, 0, b"k", b"v")])
+    writer = Writer()
+    writer.note(EVENTS, {0: 2})
+    with pytest.raises(
+        AheadOfLog, match=r"headwater.events/0 up to 2, but the log ends at 1: .*another database"
+    ):
+        await archived(log, writer)
 
 
 async def test_what_does_not_decode_is_the_lanes_to_report(log: SqliteLog) -> None:

@@ -68,14 +68,8 @@ def page(customer_id: str = "ann", **given: object) -> PageViewed:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One engine path: a process can open only one."""
-    return f"chdb://{tmp_path_factory.mktemp('history')}"
-
-
-@pytest.fixture(scope="module")
-def opened(engine: str) -> Iterator[History]:
-    history = History.open(engine)
+def opened(history_url: str) -> Iterator[History]:
+    history = History.open(history_url)
     yield history
     history.close()
 
@@ -313,12 +307,12 @@ async def test_every_event_comes_back_in_its_json_form(history: History, data: s
 
 
 @pytest.mark.usefixtures("opened")
-async def test_a_reopened_history_goes_on_where_it_was(engine: str) -> None:
+async def test_a_reopened_history_goes_on_where_it_was(history_url: str) -> None:
     """Tables and migrations are made once; a second start finds them."""
-    history = History.open(engine, "reopened")
+    history = History.open(history_url, "reopened")
     archive(history, EVENTS, {0: records(order())})
     history.close()
-    again = History.open(engine, "reopened")
+    again = History.open(history_url, "reopened")
     assert again.writer.resume(EVENTS, 0) == 1
     assert await rows(again, "SELECT count() FROM events") == [[1]]
     assert await rows(again, "SELECT count() = uniqExact(number) FROM migrations") == [[1]]
@@ -329,9 +323,9 @@ LONG = "SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1"
 
 
 @pytest.mark.usefixtures("opened")
-async def test_closing_stops_a_running_query_and_drops_those_that_wait(engine: str) -> None:
+async def test_closing_stops_a_running_query_and_drops_those_that_wait(history_url: str) -> None:
     """A stop does not wait for an analyst: the query ends by being killed, not by its limit."""
-    history = History.open(engine, "closed")
+    history = History.open(history_url, "closed")
     running, waiting = (asyncio.create_task(history.sql(LONG)) for _ in range(2))
     processes = "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(number) = 1%'"
     while history._client.query(processes).result_rows[0][0] < 2:  # the second is this query itself
@@ -360,8 +354,12 @@ while True:
 CHECK = """
 import asyncio, sys
 from history.store import History
+from tests.integration.test_history import EVENTS, archive, order, page, records
+history = History.open(sys.argv[1])
+first = history.writer.resume(EVENTS, 0)
+archive(history, EVENTS, {0: records(*(make() for make in [order, page] * 20), first=first)})
 query = "SELECT count(), uniqExact(topic, partition, offset), max(offset) + 1 FROM records"
-print(asyncio.run(History.open(sys.argv[1]).sql(query)).rows[0])
+print(asyncio.run(history.sql(query)).rows[0])
 """
 
 
@@ -381,12 +379,18 @@ def test_a_second_process_is_told_what_to_do(tmp_path: Path) -> None:
     assert "stop the other process" in second.stderr
 
 
-def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    """Three kills at whatever moment, and the history has each acknowledged record once."""
+@pytest.fixture
+def url_of_another(history_url: str, tmp_path: Path) -> str:
+    """One that this process has not open."""
+    return f"chdb://{tmp_path}" if history_url.startswith("chdb:") else f"{history_url}killed"
+
+
+def test_kill_9_loses_nothing_and_doubles_nothing(url_of_another: str) -> None:
+    """Three kills at whatever moment, and what was cut off is made whole by the next run."""
     acknowledged = 0
     for _ in range(3):
         with subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, f"chdb://{tmp_path}"], stdout=subprocess.PIPE
+            [sys.executable, "-c", PROGRAM, url_of_another], stdout=subprocess.PIPE
         ) as writer:
             assert writer.stdout is not None
             for _ in range(5):
@@ -394,7 +398,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
                 acknowledged = max(acknowledged, int(said) if said.isdigit() else 0)
             os.kill(writer.pid, signal.SIGKILL)
     done = subprocess.run(
-        [sys.executable, "-c", CHECK, f"chdb://{tmp_path}"], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", CHECK, url_of_another], capture_output=True, text=True, timeout=60
     )
     count, distinct, reached = (int(number) for number in done.stdout.strip("[]\n ").split(","))
     assert count == distinct == reached

@@ -22,22 +22,17 @@ UNBOUNDED = "SELECT count() FROM (SELECT cityHash64(number) AS h FROM numbers(10
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"chdb://{tmp_path_factory.mktemp('history')}"
-
-
-@pytest.fixture(scope="module")
-def history(engine: str) -> Iterator[History]:
-    history = History.open(engine)
+def history(history_url: str) -> Iterator[History]:
+    history = History.open(history_url)
     archive(history, EVENTS, {0: records(order(), order("bob", "o-2", 250), page())})
     yield history
     history.close()
 
 
 @pytest.fixture
-def impatient(engine: str, history: History, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def impatient(history_url: str, history: History, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The analyst's limit is one second rather than ten."""
-    lane = Lane("impatient", lambda: connect(engine, {**ANALYST, "max_execution_time": 1}, "headwater"))
+    lane = Lane("impatient", lambda: connect(history_url, {**ANALYST, "max_execution_time": 1}, "headwater"))
     monkeypatch.setattr(history, "_analyst", lane)
     yield
     lane.close(lambda: None)
@@ -68,6 +63,12 @@ async def test_parameters_are_values_whatever_they_hold(history: History) -> Non
     assert answer.rows == [[hostile, [1, 2]]]
     quoted = await history.sql("SELECT '%(a)s {a:String}', {a:String}", {"a": "x"})
     assert quoted.rows == [["%(a)s {a:String}", "x"]]
+
+
+async def test_a_long_parameter_arrives(history: History) -> None:
+    """One too long for a URL goes another way."""
+    answer = await history.sql("SELECT length({a:String}), {a:String}", {"a": "ä'\n" * 20_000})
+    assert answer.rows == [[80_000, "ä'\n" * 20_000]]
 
 
 async def test_a_parameter_without_a_value_is_named(history: History) -> None:
@@ -156,9 +157,9 @@ async def test_a_slow_analyst_stops_neither_the_loop_nor_the_archive_nor_a_timel
         await slow
 
 
-async def test_limits_cannot_be_lifted(engine: str, history: History) -> None:
+async def test_limits_cannot_be_lifted(history_url: str, history: History) -> None:
     """ClickHouse's own read-only mode stands behind the guard."""
-    analyst = connect(engine, ANALYST, "headwater")
+    analyst = connect(history_url, ANALYST, "headwater")
     for statement in (
         "SET max_execution_time = 0",
         "DROP TABLE OrderPlaced",

@@ -53,7 +53,8 @@ def test_a_table_that_lacks_a_column_gets_it() -> None:
     table = TABLES["OrderPlaced"]
     present = {column.name: column.type for column in table.columns if column.name != "coupon"}
     assert list(changes(table, present)) == [
-        "ALTER TABLE `OrderPlaced` ADD COLUMN `coupon` Nullable(String) COMMENT 'Coupon code that was used.'"
+        "ALTER TABLE `OrderPlaced` ADD COLUMN IF NOT EXISTS "
+        "`coupon` Nullable(String) COMMENT 'Coupon code that was used.'"
     ]
     assert list(changes(table, {})) == [create_table(table)]
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from projections.parameters import Parameters
+from schemas import codec
+from schemas.registry import RegistryUnavailable
 from streams.fold import Run, fold
 from streams.log import Append, Log, LogUnavailable, Position, Producer
 from streams.rows import (
@@ -41,7 +43,12 @@ class Lane:
         self._producers: dict[int, Producer] = {}
         self._partitions: dict[int, PartitionRow] = {}
         self._folding = asyncio.Lock()
-        self.trouble = ""  # why nothing can be appended at the moment
+        self._troubles: dict[int, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """Why a partition cannot be folded at the moment."""
+        return next(iter(self._troubles.values()), "")
 
     @property
     def partitions(self) -> Mapping[int, PartitionRow]:
@@ -69,7 +76,17 @@ class Lane:
 
         One partition is folded at a time, while transactions of others are on their way to disk: taking turns
         within runs, all would be folded at once, and then all wait for the disk.
+
+        Where a schema cannot be looked up, what is left of the run is read again once it can: nothing of it
+        happened yet.
         """
+        while True:
+            try:
+                return await self._apply(run)
+            except RegistryUnavailable as unavailable:
+                await self._resolved(run.partition, unavailable)
+
+    async def _apply(self, run: Run) -> None:
         row = self._partitions[run.partition]
         if run.start > row.position:
             raise LostPlace(
@@ -97,13 +114,30 @@ class Lane:
             try:
                 positions = await self._producers[partition].transact(batch)
             except LogUnavailable as error:
-                if not self.trouble:
-                    logger.error("folding_waits", reason=str(error))
-                self.trouble = str(error)
-                await asyncio.sleep(RETRY_S)
+                await self._wait(partition, error)
             else:
-                self.trouble = ""
+                self._troubles.pop(partition, None)
                 return positions
+
+    async def _resolved(self, partition: int, unavailable: RegistryUnavailable) -> None:
+        """Return once the registry said what the schema is, or that it knows none of that id."""
+        while True:
+            await self._wait(partition, unavailable)
+            try:
+                await asyncio.to_thread(codec.resolve, unavailable.schema_id)
+            except RegistryUnavailable as still:
+                unavailable = still
+                continue
+            except codec.Undecodable:
+                pass  # as the fold will find, for that is remembered
+            self._troubles.pop(partition, None)
+            return
+
+    async def _wait(self, partition: int, error: Exception) -> None:
+        if not self._troubles:
+            logger.error("folding_waits", reason=str(error))
+        self._troubles[partition] = str(error)
+        await asyncio.sleep(RETRY_S)
 
     async def _recover(self, partition: int) -> None:
         """Bring the local store up to the changelog's end; a store that is ahead of it is wiped first."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -16,6 +16,11 @@ class Settings(BaseSettings):
     )
     history_url: str | None = Field(
         None, description="Which ClickHouse to use; by default chDB in DATA_DIR/history."
+    )
+    registry_url: SecretStr | None = Field(
+        None,
+        description="A Confluent-compatible schema registry, https://USER:PASSWORD@HOST; "
+        "by default the built-in one.",
     )
     host: str = Field("127.0.0.1", description="Address to serve on; loopback only.")
     port: int = Field(8000, description="Port to serve on.")

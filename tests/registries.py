@@ -1,8 +1,8 @@
 """Which external registries do tests use? A double that keeps Confluent's REST contract, and a real one.
 
-The real one is Apicurio Registry (io.apicurio:apicurio-registry-app:3.0.9:all on Maven Central, a tar.gz, for
-Java 17), where HEADWATER_TEST_APICURIO names the folder that it is unpacked in. The same tests run on both, so
-that the double says what a registry says.
+The real one is Apicurio Registry (io.apicurio:apicurio-registry-app:3.0.9:all on Maven Central, a tar.gz,
+for Java 17), where HEADWATER_TEST_APICURIO names the folder that it is unpacked in. The same tests run on
+both, so that the double says what a registry says.
 """
 
 import base64

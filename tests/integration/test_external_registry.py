@@ -6,6 +6,7 @@ from io import BytesIO
 from typing import Any
 
 import fastavro
+import msgspec
 import pytest
 from msgspec.structs import asdict
 
@@ -60,7 +61,7 @@ def written(schema_id: int, schema: dict[str, Any], event: Event, **more: object
 
 
 def test_events_are_written_and_read_by_its_ids(url: str) -> None:
-    """The header has the id that the registry gave, the body is the same, and /registry's functions say so."""
+    """The header has the id that the registry gave, the body is the same, and the catalogue says so."""
     with adopted(url):
         data = codec.encode(ORDER)
         assert codec.decode(data) == ORDER
@@ -88,6 +89,17 @@ def test_a_newer_version_of_another_producer_is_read_as_ours(url: str) -> None:
         assert codec.decode(data) == ORDER
         assert codec.kind(data) is OrderPlaced
         assert registry.schema(codec.schema_id(data))["fields"][-1]["name"] == "gift_note"
+
+
+def test_a_record_of_another_producer_must_be_whole(there: Double) -> None:
+    """Cut short anywhere, also within what we leave out, or followed by anything, it is no event."""
+    with adopted(there.url):
+        schema = newer_order(default="")
+        data = written(register(there.url, SUBJECT, schema), schema, ORDER, gift_note="with love")
+        for damaged in [*(data[:end] for end in range(len(data))), data + b"\0"]:
+            with pytest.raises(Undecodable):
+                codec.decode(damaged)
+        assert codec.decode(data) == ORDER
 
 
 def test_an_id_that_nobody_knows_is_undecodable(url: str) -> None:
@@ -130,7 +142,7 @@ def test_a_subject_with_an_incompatible_schema_is_refused(fresh: str) -> None:
 def test_a_registry_that_refuses_is_named_with_the_remedy(
     there: Double, status: int, told: dict[str, object], said: str
 ) -> None:
-    """One line, with the variable to correct or what to mend, and never with the password; nothing changes."""
+    """One line, with what to correct or mend and never with the password; nothing changes."""
     there.answers_all = status, told
     with pytest.raises(RegistryRefused) as refused:
         external.adopt(with_user(there.url, "ann:s3cret"))
@@ -212,7 +224,7 @@ def test_a_registry_that_does_not_tell_leaves_it_open(
 def test_any_schema_under_an_id_gives_an_event_or_undecodable(there: Double, schema: object) -> None:
     """Whatever is registered, and whatever bytes come with it."""
     with adopted(there.url):
-        there.answers_all = 200, {"schema": codec.msgspec.json.encode(schema).decode()}
+        there.answers_all = 200, {"schema": msgspec.json.encode(schema).decode()}
         with pytest.raises(Undecodable):
             codec.decode(HEADER.pack(0, 7) + BUILT_IN[HEADER.size :])
 

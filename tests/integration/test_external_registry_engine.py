@@ -9,7 +9,7 @@ import pytest
 
 from schemas import codec, registry
 from schemas.codec import HEADER
-from schemas.events import ClockTicked, ProcessingFailed
+from schemas.events import BaseCurrencySet, ClockTicked, ProcessingFailed
 from streams import lane as lane_module
 from streams import schema_ids
 from streams.engine import Engine
@@ -143,8 +143,6 @@ async def test_what_is_no_event_proves_nothing(tmp_path: Path) -> None:
 
 def test_the_engines_first_record_is_no_other_event() -> None:
     """What tells the ids of a log is unlike every other event, so that no other id reads it."""
-    from schemas.events import BaseCurrencySet
-
     first = BaseCurrencySet(event_id=order("a", 1).event_id, occurred_at=1, received_at=1, currency="USD")
     assert codec.could_be(codec.encode(first)) == ["BaseCurrencySet"]
 
@@ -165,10 +163,8 @@ def test_a_setting_names_the_registry(there: Double) -> None:
 def test_a_command_runs_on_its_ids(tmp_path: Path) -> None:
     """From the environment: events load, in the history and the projections; every record has its ids."""
     file, data = tmp_path / "mine.jsonl", tmp_path / "data"
-    lines = [
-        {"type": "OrderPlaced", "customer_id": "c", "order_id": str(n), "amount": "1.00"} for n in range(9)
-    ]
-    file.write_text("".join(json.dumps(line | {"currency": "USD"}) + "\n" for line in lines), "utf-8")
+    order = {"type": "OrderPlaced", "customer_id": "c", "amount": "1.00", "currency": "USD"}
+    file.write_text("".join(json.dumps(order | {"order_id": str(n)}) + "\n" for n in range(9)), "utf-8")
     with double() as there:
         there.user = "ann:s3cret"
         url = {"HEADWATER_REGISTRY_URL": with_user(there.url, there.user)}
@@ -182,8 +178,9 @@ def test_a_command_runs_on_its_ids(tmp_path: Path) -> None:
         assert "BAD" not in found
         assert not any("s3cret" in text for text in told)
         _, err = headwater("doctor", "--data-dir", data, expect=2)
-    assert err.startswith("headwater: The log was begun with the schema ids of another registry (")
-    assert err.count("\n") == 1
+    said = err.splitlines()
+    assert said[-1].startswith("headwater: The log was begun with the schema ids of another registry (")
+    assert "Traceback" not in err
 
 
 def test_a_registry_that_refuses_stops_the_start_before_anything_is_consumed(tmp_path: Path) -> None:
@@ -195,7 +192,7 @@ def test_a_registry_that_refuses_stops_the_start_before_anything_is_consumed(tmp
         "events", "load", file, "--data-dir", tmp_path / "data", expect=2, HEADWATER_REGISTRY_URL=url
     )
     assert out == ""
-    assert err.startswith("headwater: The schema registry http://127.0.0.1:")
-    assert err.count("\n") == 1
+    assert err.splitlines()[-1].startswith("headwater: The schema registry http://127.0.0.1:")
+    assert "Traceback" not in err
     assert "s3cret" not in err
     assert not (tmp_path / "data" / "log.db").exists()

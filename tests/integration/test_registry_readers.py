@@ -1,6 +1,8 @@
 """Do others read our events? Confluent's own client, with /registry as the only thing it is told."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future
 from datetime import UTC, date, datetime, timedelta
@@ -24,6 +26,7 @@ from schemas.events import EVENT_TYPES
 from streams.topics import EVENTS
 from tests.integration.api_client import api_over
 from tests.strategies import event
+from tests.unit.streams.partition import day, order, tick
 
 CONTEXT = SerializationContext(EVENTS, MessageField.VALUE)
 SUBJECT = "headwater.OrderPlaced"
@@ -86,6 +89,31 @@ def test_confluents_deserializer_reads_every_event(client: SchemaRegistryClient,
         assert msgspec.convert(plain(read(data, CONTEXT)), EVENT_TYPES[name]) == codec.decode(data)
 
     reads()
+
+
+def test_clickhouse_reads_a_topic_of_several_events(url: str, tmp_path: Path) -> None:
+    """Its AvroConfluent asks /registry for each record's schema; a field that an event has not is empty."""
+    events = [order("ann", day(1), amount_minor=2599), tick(day(2)), order("bob", day(3))]
+    (tmp_path / "records").write_bytes(b"".join(map(codec.encode, events)))
+    query = (
+        f"SELECT customer_id, occurred_at, amount_minor FROM file('{tmp_path / 'records'}', AvroConfluent, "
+        "'customer_id String, occurred_at DateTime64(3, ''UTC''), amount_minor Int64') "
+        f"SETTINGS format_avro_schema_registry_url = '{url}', input_format_avro_allow_missing_fields = 1"
+    )
+    told = subprocess.run(  # a process of its own: one process opens one chDB
+        [sys.executable, "-c", "import chdb, sys; print(chdb.query(sys.argv[1], 'CSV'))", query],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.split() == [
+        '"ann","1970-01-02',
+        '00:00:00.000",2599',
+        '"","1970-01-03',
+        '00:00:00.000",0',
+        '"bob","1970-01-04',
+        '00:00:00.000",1000',
+    ]
 
 
 def test_confluents_client_finds_schemas_by_every_way(client: SchemaRegistryClient) -> None:

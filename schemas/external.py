@@ -19,6 +19,7 @@ LOOKUP_S = 2.0  # a fold waits for it
 ASK_AGAIN_S = 60.0  # after an id that the registry does not know
 UNKNOWN_AT_MOST = 10_000
 ID_NOT_FOUND = 40403
+NO_ANSWER = (httpx2.HTTPError, httpx2.InvalidURL, UnicodeError)  # the last of a name that DNS cannot have
 MEDIA_TYPE = "application/vnd.schemaregistry.v1+json"
 
 
@@ -59,7 +60,7 @@ class ExternalRegistry:
         body = {"schemaType": "AVRO", "schema": msgspec.json.encode(entry.schema).decode()}
         try:
             answer = self._http.post(url, content=msgspec.json.encode(body))
-        except httpx2.HTTPError as error:
+        except NO_ANSWER as error:
             raise RegistryRefused(
                 f"The schema registry {self.address} cannot be reached ({_named(error)}): start it, correct "
                 "HEADWATER_REGISTRY_URL, or unset that for the built-in registry."
@@ -108,7 +109,7 @@ class ExternalRegistry:
             return None
         try:
             answer = self._http.get(f"{self.address}/schemas/ids/{schema_id}", timeout=LOOKUP_S)
-        except httpx2.HTTPError as error:
+        except NO_ANSWER as error:
             raise self._unavailable(schema_id, _named(error)) from error
         told = _json(answer)
         if answer.status_code == 404 and told.get("error_code") == ID_NOT_FOUND:
@@ -152,20 +153,20 @@ def _json(answer: httpx2.Response) -> dict[str, Any]:
     """The answer's JSON object; empty where it has none."""
     try:
         told = msgspec.json.decode(answer.content)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return {}
     return told if isinstance(told, dict) else {}
 
 
 def _schema(told: dict[str, Any]) -> Any:
     """What a registry tells of an id: the Avro schema, or what is none as its text."""
-    if told.get("schemaType", "AVRO") != "AVRO":
+    if (told.get("schemaType") or "AVRO") != "AVRO":
         return f"a schema of type {told['schemaType']}"
     try:
         return msgspec.json.decode(told["schema"])
-    except msgspec.DecodeError:  # a primitive type may stand without quotes
+    except (msgspec.DecodeError, RecursionError):  # a primitive type may stand without quotes
         return told["schema"]
 
 
-def _named(error: httpx2.HTTPError) -> str:
-    return str(error) or type(error).__name__
+def _named(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -6,6 +6,7 @@ both, so that the double says what a registry says.
 """
 
 import base64
+import copy
 import json
 import os
 import shutil
@@ -15,19 +16,24 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import avro.schema
+import fastavro
 import httpx2
 import msgspec
 import pytest
 from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
 from avro.errors import AvroException
+from msgspec.structs import asdict
 
-from schemas import codec, external
+from schemas import codec, external, registry
+from schemas.codec import HEADER
+from schemas.events import Event
 
 READY_WITHIN_S = 120
 
@@ -83,21 +89,22 @@ def _error(code: int, message: str) -> dict[str, Any]:
 @contextmanager
 def double_url() -> Iterator[str]:
     """The address of a double that nobody talks to otherwise."""
-    with double() as registry:
-        yield registry.url
+    with double() as found:
+        yield found.url
 
 
 @contextmanager
 def double(first_id: int = 1_000) -> Iterator[Double]:
     """A registry on loopback."""
-    registry = Double(first_id)
+    found = Double(first_id)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer in one piece: in two, each waits 40 ms for the client's acknowledgement
 
         def handle_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            status, told = registry.answer(self.command, self.path, body, self.headers.get("Authorization"))
+            status, told = found.answer(self.command, self.path, body, self.headers.get("Authorization"))
             data = json.dumps(told).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")
@@ -114,9 +121,9 @@ def double(first_id: int = 1_000) -> Iterator[Double]:
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    registry.url = f"http://127.0.0.1:{server.server_port}"
+    found.url = f"http://127.0.0.1:{server.server_port}"
     try:
-        yield registry
+        yield found
     finally:
         server.shutdown()
         thread.join()
@@ -175,6 +182,21 @@ def register(url: str, subject: str, schema: dict[str, Any]) -> int:
         f"{url}/subjects/{subject}/versions", json={"schema": msgspec.json.encode(schema).decode()}
     )
     return int(answer.raise_for_status().json()["id"])
+
+
+def newer_order(**field: object) -> dict[str, Any]:
+    """The schema of orders as a later version may have it."""
+    schema = copy.deepcopy(registry.schema(registry.schema_id("OrderPlaced")))
+    schema["fields"].append({"name": "gift_note", "type": "string", **field})
+    return schema
+
+
+def written(schema_id: int, schema: dict[str, Any], event: Event, **more: object) -> bytes:
+    """A record as another producer writes it, with a schema of its own."""
+    body = BytesIO()
+    plain = codec._plain(schema)
+    fastavro.schemaless_writer(body, fastavro.parse_schema(plain), asdict(event) | more)
+    return HEADER.pack(0, schema_id) + body.getvalue()
 
 
 @contextmanager

@@ -1,20 +1,26 @@
 """Are events written and read by the ids of an external registry, and is one that refuses refused?"""
 
-import copy
 from collections.abc import Iterator
-from io import BytesIO
 from typing import Any
 
-import fastavro
 import msgspec
 import pytest
-from msgspec.structs import asdict
 
 from schemas import codec, external, registry
 from schemas.codec import HEADER, Undecodable
-from schemas.events import Event, OrderPlaced
+from schemas.events import OrderPlaced
 from schemas.registry import RegistryRefused, RegistryUnavailable
-from tests.registries import REGISTRIES, Double, adopted, double, free_port, register, with_user
+from tests.registries import (
+    REGISTRIES,
+    Double,
+    adopted,
+    double,
+    free_port,
+    newer_order,
+    register,
+    with_user,
+    written,
+)
 
 ID = "0c9b6a1e-6d1f-4a0e-8b7c-2f6f3f7f1a11"
 SUBJECT = "headwater.OrderPlaced"
@@ -43,21 +49,6 @@ def there() -> Iterator[Double]:
     """A double, which can be told what to answer."""
     with double() as found:
         yield found
-
-
-def newer_order(**field: object) -> dict[str, Any]:
-    """The schema of orders as a later version may have it."""
-    schema = copy.deepcopy(registry.schema(registry.schema_id("OrderPlaced")))
-    schema["fields"].append({"name": "gift_note", "type": "string", **field})
-    return schema
-
-
-def written(schema_id: int, schema: dict[str, Any], event: Event, **more: object) -> bytes:
-    """A record as another producer writes it, with a schema of its own."""
-    body = BytesIO()
-    plain = codec._plain(schema)
-    fastavro.schemaless_writer(body, fastavro.parse_schema(plain), asdict(event) | more)
-    return HEADER.pack(0, schema_id) + body.getvalue()
 
 
 def test_events_are_written_and_read_by_its_ids(url: str) -> None:
@@ -162,13 +153,20 @@ def test_one_that_cannot_be_reached_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["registry:8081", "ftp://ann:s3cret@host", "http://ann:s3cret@host:x", "http://"]
+    "url", ["registry:8081", "ftp://ann:s3cret@host", "http://ann:s3cret@host:x", "http://", ""]
 )
 def test_what_is_no_address_is_not_shown(url: str) -> None:
     """It may have the password in it."""
     with pytest.raises(RegistryRefused, match="HEADWATER_REGISTRY_URL is no address") as refused:
         external.adopt(url)
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["ex ample", "..", "x" * 300])
+def test_a_host_that_cannot_be_is_not_reached(host: str) -> None:
+    """No other error than the one that has a remedy."""
+    with pytest.raises(RegistryRefused, match="cannot be reached"):
+        external.adopt(f"http://ann:s3cret@{host}")
 
 
 def test_the_user_in_the_address_is_sent(there: Double) -> None:
@@ -218,6 +216,7 @@ def test_a_registry_that_does_not_tell_leaves_it_open(
         {"type": "record", "name": "OrderPlaced", "namespace": "headwater", "fields": [{"type": "nothing"}]},
         "string",
         7,
+        [[[[]]]],
     ],
     ids=str,
 )

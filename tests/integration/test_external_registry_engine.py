@@ -19,11 +19,11 @@ from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, FAILED, partition_for, topic_specs
 from tests.headwater import headwater
 from tests.integration.engines import append, events, settings_for
-from tests.integration.test_external_registry import SUBJECT, newer_order, written
-from tests.registries import Double, adopted, double, free_port, register, with_user
+from tests.registries import Double, adopted, double, free_port, newer_order, register, with_user, written
 from tests.unit.streams.partition import day, order
 
 PARTITIONS = 2
+SUBJECT = "headwater.OrderPlaced"
 
 
 @pytest.fixture

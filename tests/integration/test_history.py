@@ -32,8 +32,7 @@ from schemas.events import (
     ProcessingFailed,
 )
 from schemas.registry import RegistryUnavailable
-from tests.integration.test_external_registry import newer_order, written
-from tests.registries import adopted, double, register
+from tests.registries import adopted, double, newer_order, register, written
 from tests.strategies import customer_events
 
 EVENTS, TRANSITIONS, FAILED = "headwater.events", "headwater.transitions", "headwater.failed"

@@ -15,17 +15,13 @@ from api.parameters import Cursor, refuse_unknown
 from api.problems import Problem
 from api.services import Used
 from api.shapes import TimelineEvent
-from schemas import form, registry
-from schemas.codec import HEADER, Undecodable, decode
-from schemas.events import EVENT_TYPES, EngineEvent
+from schemas import form
+from schemas.codec import Undecodable, decode, kind
+from schemas.events import EngineEvent, Event
+from schemas.registry import RegistryUnavailable
 from streams.log import Log, LogUnavailable, Record
 from streams.topics import EVENTS
 
-ENGINE_HEADERS = frozenset(
-    HEADER.pack(0, entry.id)
-    for entry in registry.all_registered()
-    if issubclass(EVENT_TYPES[entry.schema["name"]], EngineEvent)
-)
 MOST_AT_ONCE = 5_000  # records of one read
 
 router = APIRouter(tags=["operation"])
@@ -89,7 +85,7 @@ async def _between(log: Log, partition: int, start: int, end: int) -> list[Recor
 
 
 def _is_engines(record: Record) -> bool:
-    return record.value is not None and record.value[: HEADER.size] in ENGINE_HEADERS
+    return issubclass(kind(record.value or b"") or Event, EngineEvent)
 
 
 def _merged(partitions: Iterable[Sequence[Record]]) -> list[tuple[int, Record]]:
@@ -102,7 +98,7 @@ def _shown(partition: int, record: Record) -> dict[str, object]:
     place: dict[str, object] = {"partition": partition, "offset": record.offset}
     try:
         return {**place, **form.render(decode(record.value or b""))}
-    except Undecodable as error:
+    except (Undecodable, RegistryUnavailable) as error:
         return {**place, "undecodable": str(error)}
 
 

@@ -41,11 +41,17 @@ def rebuild(data_dir: DataDir = DATA_DIR) -> None:
 
 
 async def _rebuild(data_dir: Path) -> None:
-    from cli.compose import running, settings_of
+    from cli.compose import CANNOT_START, running, settings_of
     from streams.engine import forget_projections
+    from streams.schema_ids import adopt
 
     with directory.held(data_dir):
-        records = await forget_projections(settings_of(data_dir))
+        settings = settings_of(data_dir)
+        try:
+            await asyncio.to_thread(adopt, settings)
+            records = await forget_projections(settings)
+        except CANNOT_START as error:
+            raise Refused(str(error)) from error
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -19,17 +19,28 @@ from cli.directory import Clock
 from cli.errors import Refused
 from history.client import HistoryUnavailable
 from history.store import History
+from schemas.registry import RegistryRefused
 from streams.archive import Archive
 from streams.clock import BadRules
 from streams.engine import Engine
 from streams.loading import Load, LoadRefused
 from streams.log import Log, LogUnavailable
 from streams.rows import FoldVersionMismatch
+from streams.schema_ids import OtherIds, adopt, check
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
 from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
 
-CANNOT_START = (LogUnavailable, FoldVersionMismatch, BadRules, HistoryUnavailable, LoadRefused, ValueError)
+CANNOT_START = (
+    RegistryRefused,
+    LogUnavailable,
+    OtherIds,
+    FoldVersionMismatch,
+    BadRules,
+    HistoryUnavailable,
+    LoadRefused,
+    ValueError,
+)
 
 
 class Source(NamedTuple):
@@ -83,6 +94,7 @@ async def running(
         settings = wanted.model_copy(update={"clock": fixed.clock})
         async with AsyncExitStack() as stack:
             try:
+                await asyncio.to_thread(adopt, settings)
                 if load is not None:
                     await _announce(load, settings, fixed.shift_days or 0)
                 engine = await stack.enter_async_context(Engine.open(settings))
@@ -148,6 +160,7 @@ async def begin(log: Log, source: Source, settings: Settings, shift_days: int) -
 async def _announce(source: Source, settings: Settings, shift_days: int) -> None:
     log = await SqliteLog.open(settings.log_path, topic_specs(settings.partitions))
     try:
+        await check(log)
         await (await begin(log, source, settings, shift_days)).announce()
     finally:
         await log.close()

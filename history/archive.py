@@ -1,5 +1,8 @@
 """How does the log get into the history? Every record once, by its offset, without being decoded here.
 
+Only what was written with a schema that is none of ours is: no table is made for it, so it is archived as
+what the projections read it as, an event in the newest version.
+
 Tables are written first, then archived(topic, partition, upto) is noted. Who is killed in between finds rows
 beyond `upto` at the next start: each table drops the offsets that it has.
 """
@@ -124,7 +127,10 @@ class HistoryWriter:
     def _sort(
         self, topic: str, runs: Mapping[int, Sequence[RecordLike]]
     ) -> tuple[list[Refused], dict[_Target, list[Body]]]:
-        """Each record not yet archived to its table, unread but for its header."""
+        """Each record not yet archived to its table, unread but for its header where the schema is ours.
+
+        Raises RegistryUnavailable where nobody can say what a schema is: write the same again.
+        """
         by_header: dict[bytes, list[Body]] = {}
         for partition, run in runs.items():
             upto = self.resume(topic, partition)
@@ -135,12 +141,25 @@ class HistoryWriter:
                     by_header.setdefault(value[: HEADER.size], []).append(body)
         refused: list[Refused] = []
         sorted_out: dict[_Target, list[Body]] = {}
+        converted: set[_Target] = set()
         for header, bodies in by_header.items():
             try:
                 schema_id = codec.schema_id(header)
-                sorted_out[_Target(topic, _table_name(schema_id), schema_id)] = bodies
-            except (codec.Undecodable, registry.UnknownSchema) as error:
+                sorted_out.setdefault(_Target(topic, _table_name(schema_id), schema_id), []).extend(bodies)
+            except codec.Undecodable as error:
                 refused += [Refused(body.partition, body.offset, str(error)) for body in bodies]
+            except registry.UnknownSchema:
+                for body in bodies:
+                    try:
+                        schema_id, ours = _in_our_schema(header, body)
+                    except codec.Undecodable as error:
+                        refused.append(Refused(body.partition, body.offset, str(error)))
+                    else:
+                        target = _Target(topic, _table_name(schema_id), schema_id)
+                        sorted_out.setdefault(target, []).append(ours)
+                        converted.add(target)
+        for target in converted:
+            sorted_out[target].sort(key=lambda body: (body.partition, body.offset))
         return refused, sorted_out
 
     def _without_present(self, target: _Target, bodies: list[Body]) -> list[Body]:
@@ -182,6 +201,12 @@ class HistoryWriter:
         if error.code in FAULTY_BYTES:
             return Refused(body.partition, body.offset, f"{target.table} cannot hold it: {said(error)}")
         raise error
+
+
+def _in_our_schema(header: bytes, body: Body) -> tuple[int, Body]:
+    """The newest schema's id and the body as that has it; raises Undecodable."""
+    data = codec.encode(codec.decode(header + body.avro))
+    return codec.schema_id(data), body._replace(avro=data[HEADER.size :])
 
 
 def _table_name(schema_id: int) -> str:

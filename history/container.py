@@ -8,7 +8,6 @@ Source: the Avro specification 1.12, "Object Container Files".
 
 import json
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, NamedTuple
 
 from history.tables import POSITION_AVRO, SEAL_AVRO, WHOLE, column_name
@@ -28,14 +27,12 @@ class Body(NamedTuple):
     avro: bytes
 
 
-@cache
 def fields(schema_id: int) -> tuple[dict[str, Any], ...]:
     """The fields of a record of that schema in the container; raises registry.UnknownSchema."""
     own = (field | {"name": column_name(field["name"])} for field in registry.schema(schema_id)["fields"])
     return (*POSITION_AVRO, *own, SEAL_AVRO)
 
 
-@cache
 def header(schema_id: int) -> bytes:
     described = json.dumps({"type": "record", "name": "Archived", "fields": fields(schema_id)})
     metadata = avro_long(1) + avro_string("avro.schema") + avro_string(described) + avro_long(0)

@@ -1,11 +1,13 @@
 """Which id has each schema? The built-in registry: ids for ever, kept in schemas/ids.lock.json.
 
-`python -m schemas.registry lock` gives each new .avsc file an id and refuses one that changed since.
+`python -m schemas.registry lock` gives each new .avsc file an id and refuses one that changed since. Where
+an external registry gives the ids (schemas/external.py), those are in force, and this module tells them.
 """
 
 import hashlib
 import json
 import sys
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -29,6 +31,40 @@ class UnknownSchema(LookupError):
     """No such id, subject or version in the registry."""
 
 
+class RegistryRefused(Exception):
+    """The external registry cannot be used; the message is one sentence with the remedy."""
+
+
+class RegistryUnavailable(RegistryRefused):
+    """The external registry tells neither the schema of an id nor that there is none: ask again."""
+
+    def __init__(self, schema_id: int, why: str) -> None:
+        super().__init__(why)
+        self.schema_id = schema_id
+
+
+# The module's state, set once in a process: ids in force instead of the lock file's; other schemas met
+_external: dict[tuple[str, int], int] = {}
+_met: dict[int, dict[str, Any]] = {}
+
+
+def put_in_force(ids: Mapping[tuple[str, int], int]) -> None:
+    """Let these ids, (subject, version) -> id, hold in this process; none bring the lock file's back.
+
+    For schemas.codec.use, which a process calls once, before it reads or writes any event.
+    """
+    _external.clear()
+    _external.update(ids)
+    _met.clear()
+    _ids.cache_clear()
+    _subjects.cache_clear()
+
+
+def meet(schema_id: int, schema: dict[str, Any]) -> None:
+    """Remember what a record on the log was written with, which is no schema of ours."""
+    _met[schema_id] = schema
+
+
 def subject_of(name: str) -> str:
     return f"{NAMESPACE}.{name}"
 
@@ -39,8 +75,8 @@ def schema_id(name: str) -> int:
 
 
 def schema(schema_id: int) -> dict[str, Any]:
-    """The published schema with that id; raises UnknownSchema."""
-    return by_id(schema_id).schema
+    """The published schema with that id, or another that was met on the log; raises UnknownSchema."""
+    return _met[schema_id] if schema_id in _met else by_id(schema_id).schema
 
 
 def by_id(schema_id: int) -> Registered:
@@ -48,7 +84,8 @@ def by_id(schema_id: int) -> Registered:
     try:
         return _ids()[schema_id]
     except KeyError:
-        raise UnknownSchema(f"no schema has the id {schema_id}: ids run from 1 to {max(_ids())}") from None
+        run = f"ids run from {min(_ids())} to {max(_ids())}"
+        raise UnknownSchema(f"no schema has the id {schema_id}: {run}") from None
 
 
 def all_registered() -> list[Registered]:
@@ -96,7 +133,8 @@ def _registered(file: EventFile, lock: Lock) -> Registered:
     locked = lock.get(subject, {}).get(str(file.version))
     if locked is None:
         raise UnknownSchema(f"{subject} v{file.version} has no id: run `python -m schemas.registry lock`")
-    return Registered(locked["id"], subject, file.version, file.schema)
+    in_force = _external.get((subject, file.version)) or int(locked["id"])
+    return Registered(in_force, subject, file.version, file.schema)
 
 
 def fingerprint(schema: dict[str, Any]) -> str:

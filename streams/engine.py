@@ -15,6 +15,7 @@ from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinish
 from streams.folding import Folding, Status
 from streams.lane import reset
 from streams.log import Log, LogUnavailable, Position
+from streams.schema_ids import check
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
 from streams.sqlite_transport import Transport
@@ -47,7 +48,8 @@ class Engine:
     async def open(cls, settings: Settings) -> AsyncIterator["Engine"]:
         """Start folding; on the way out drain, commit and close. `failed` is set if the projections died.
 
-        Raises LogUnavailable, FoldVersionMismatch, BadRules, or ValueError for settings that cannot be used.
+        Raises LogUnavailable, OtherIds, RegistryUnavailable, FoldVersionMismatch, BadRules, or ValueError for
+        settings that cannot be used.
         """
         rules = load_rules(settings)
         async with _opened(settings) as (log, table):
@@ -136,6 +138,7 @@ class Engine:
 async def _opened(settings: Settings) -> AsyncIterator[tuple[Log, CustomerTable]]:
     log = await SqliteLog.open(settings.log_path, topic_specs(settings.partitions))
     try:
+        await check(log)
         table = CustomerTable(settings.data_dir / "table")
         try:
             yield log, table

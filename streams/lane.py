@@ -5,11 +5,16 @@ The answer is `Lane.apply`, and nothing else writes a projection.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
 
 import structlog
 
 from projections.parameters import Parameters
+from schemas import codec
+from schemas.registry import RegistryUnavailable
 from streams.fold import Run, fold
 from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer
 from streams.rows import (
@@ -44,7 +49,12 @@ class Lane:
         self._folding = asyncio.Lock()
         self._owned: set[int] = set()
         self._busy: dict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self.trouble = ""  # why nothing can be appended at the moment
+        self._troubles: dict[int, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """Why a partition cannot be folded at the moment."""
+        return next(iter(self._troubles.values()), "")
 
     @property
     def partitions(self) -> Mapping[int, PartitionRow]:
@@ -82,28 +92,32 @@ class Lane:
         """Apply a run, for as long as its partition is owned: it is dropped otherwise, its owner reads it.
 
         Where it is not known whether the run's transaction happened, the partition is taken over once more,
-        which decides the transaction, and what the partition row says of the run is skipped.
+        which decides the transaction; where a schema cannot be looked up, until it can. What the partition
+        row then tells of the run is skipped.
         """
         async with self._busy[run.partition]:
             while run.partition in self._owned:
                 try:
                     await self.apply(run)
                 except OutcomeUnknown as error:
-                    await self._settle(run.partition, str(error))
+                    await self._until(run.partition, error, partial(self.take_over, run.partition))
+                except RegistryUnavailable as error:
+                    await self._until(run.partition, error, partial(_resolved, error.schema_id))
                 else:
                     return
 
-    async def _settle(self, partition: int, reason: str) -> None:
-        logger.error("taking_over_again", partition=partition, reason=reason)
+    async def _until(
+        self, partition: int, error: Exception, done: Callable[[], Coroutine[Any, Any, object]]
+    ) -> None:
+        """Try for as long as what it takes is away, and the partition is ours."""
         while partition in self._owned:
-            self.trouble = reason
+            await self._wait(partition, error)
             try:
-                await self.take_over(partition)
-            except LogUnavailable as error:
-                reason = str(error)
-                await asyncio.sleep(RETRY_S)
+                await done()
+            except (LogUnavailable, RegistryUnavailable) as still:
+                error = still
             else:
-                self.trouble = ""
+                self._troubles.pop(partition, None)
                 return
 
     async def apply(self, run: Run) -> None:
@@ -147,13 +161,16 @@ class Lane:
             try:
                 positions = await self._producers[partition].transact(batch)
             except LogUnavailable as error:
-                if not self.trouble:
-                    logger.error("folding_waits", reason=str(error))
-                self.trouble = str(error)
-                await asyncio.sleep(RETRY_S)
+                await self._wait(partition, error)
             else:
-                self.trouble = ""
+                self._troubles.pop(partition, None)
                 return positions
+
+    async def _wait(self, partition: int, error: Exception) -> None:
+        if not self._troubles:
+            logger.error("folding_waits", reason=str(error))
+        self._troubles[partition] = str(error)
+        await asyncio.sleep(RETRY_S)
 
     async def _recover(self, partition: int) -> None:
         """Bring the local store up to the changelog's end; a store that is ahead of it is wiped first."""
@@ -165,6 +182,12 @@ class Lane:
         while (chunk := await self._log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS)).records:
             self._table.recover(partition, chunk)
             offset = chunk.end
+
+
+async def _resolved(schema_id: int) -> None:
+    """Return once the registry said what the schema is, or that it knows none of that id."""
+    with suppress(codec.Undecodable):  # as the fold will find, for that is remembered
+        await asyncio.to_thread(codec.resolve, schema_id)
 
 
 async def reset(log: Log, table: CustomerTable, partition: int) -> int:

@@ -55,6 +55,11 @@ class Settings(BaseSettings):
     server_names: str = Field(
         "", description="Names in a request's Host besides loopback's and HEADWATER_HOST, comma-separated."
     )
+    registry_url: SecretStr | None = Field(
+        None,
+        description="A Confluent-compatible schema registry, https://USER:PASSWORD@HOST; "
+        "by default the built-in one.",
+    )
     port: int = Field(8000, description="Port to serve on.")
     clock: Literal["wall", "events"] = Field(
         "wall", description="Whether ticks of the wall clock move time, or only events do."

@@ -14,8 +14,11 @@ from contextlib import aclosing, asynccontextmanager, suppress
 import msgspec
 
 from cli import sample
+from schemas.registry import RegistryRefused
 from streams.loading import BATCH_ROWS, Encoded, encoded
 from streams.runtime import tune
+from streams.schema_ids import adopt
+from streams.settings import Settings
 
 _decode = msgspec.msgpack.Decoder(list[Encoded]).decode
 
@@ -52,6 +55,10 @@ async def _batches(process: asyncio.subprocess.Process) -> AsyncGenerator[list[E
 def main(first_row: int, shift_days: int, received_at: int) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end without a word
     tune()
+    try:
+        adopt(Settings())
+    except RegistryRefused as refused:
+        sys.exit(f"headwater: {refused}")
     rows = sample.read().rows
     for start in range(first_row, len(rows), BATCH_ROWS):
         events = sample.orders(

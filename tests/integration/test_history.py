@@ -31,6 +31,8 @@ from schemas.events import (
     PageViewed,
     ProcessingFailed,
 )
+from schemas.registry import RegistryUnavailable
+from tests.registries import adopted, double, newer_order, register, written
 from tests.strategies import customer_events
 
 EVENTS, TRANSITIONS, FAILED = "headwater.events", "headwater.transitions", "headwater.failed"
@@ -124,6 +126,29 @@ async def test_records_that_come_again_change_nothing(history: History) -> None:
     archive(history, EVENTS, {0: run[1:]})
     archive(history, EVENTS, {0: run})
     assert await rows(history, COUNTS) == [[4, 4]]
+
+
+async def test_what_another_producer_wrote_is_archived_as_it_is_folded(history: History) -> None:
+    """A schema that only the external registry has: its records are rows of ours, each once."""
+    schema = newer_order(default="")
+    with double() as there, adopted(there.url):
+        number = register(there.url, "headwater.OrderPlaced", schema)
+        newer = [written(number, schema, order("bob", f"b-{n}"), gift_note="hi") for n in range(3)]
+        run = records(order("ann", "a-1"), newer[0], newer[1][:-1], newer[1], order("ann", "a-2"))
+        runs = {0: run, 1: records(newer[2])}
+        there.answers_all = 503, {}
+        with pytest.raises(RegistryUnavailable):
+            archive(history, EVENTS, runs)
+        there.answers_all = None
+        (refused,) = archive(history, EVENTS, runs)
+        assert (refused.partition, refused.offset) == (0, 2)
+    assert await rows(history, "SELECT order_id, partition, offset FROM OrderPlaced ORDER BY ALL") == [
+        ["a-1", 0, 0],
+        ["a-2", 0, 4],
+        ["b-0", 0, 1],
+        ["b-1", 0, 3],
+        ["b-2", 1, 0],
+    ]
 
 
 async def test_killed_between_insert_and_note_a_record_is_still_there_once(history: History) -> None:

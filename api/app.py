@@ -3,10 +3,9 @@
 from fastapi import FastAPI
 
 from api import doctor, loads, openapi, operate, problems
-from api.access import HostCheck, check, server_names
+from api.guard import guard
 from api.head import HeadAsGet
-from api.keys import Key, KeyCheck
-from api.metrics import Measure, Metrics
+from api.metrics import Metrics
 from api.routes import customers, events, history, operations, overview, registry
 from api.services import Services
 from api.web import routes as web
@@ -19,13 +18,11 @@ def create_api(services: Services) -> FastAPI:
     Raises ValueError for settings that `access.check` refuses. The caller runs `services.read_model.run()`
     beside it, and calls `services.live.close()` before it waits for connections to end.
     """
-    settings = services.settings
-    check(settings)
-    key = None if settings.api_key is None else Key(settings.api_key.get_secret_value())
     app = FastAPI(title="Headwater", version="0.1.0", docs_url=None, redoc_url=None)
     app.state.services = services
-    app.state.key = key
-    app.state.metrics = Metrics()
+    app.state.metrics = metrics = Metrics()
+    app.state.key = key = guard(app, services.settings, metrics)
+    app.add_middleware(HeadAsGet)
     problems.install(app)
     openapi.install(app, asks_for_key=key is not None)
     for group in (events, customers, overview, history, registry, operations, operate, doctor, loads, web):
@@ -33,8 +30,4 @@ def create_api(services: Services) -> FastAPI:
     web.mount_static(app)
     if key is not None:
         app.include_router(sign_in.router)
-        app.add_middleware(KeyCheck, key=key)
-    app.add_middleware(HostCheck, names=server_names(settings))
-    app.add_middleware(Measure, metrics=app.state.metrics)
-    app.add_middleware(HeadAsGet)
     return app

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from history.client import HistoryUnavailable
+from streams.log import LogUnavailable
 
 log = structlog.get_logger()
 
@@ -72,6 +73,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HistoryUnavailable)
     async def no_history(_request: Request, error: HistoryUnavailable) -> Response:
         return Problem(503, f"{error}.", headers={"Retry-After": "5"}).response()
+
+    @app.exception_handler(LogUnavailable)
+    async def no_log(_request: Request, error: LogUnavailable) -> Response:
+        return Problem(503, str(error), headers={"Retry-After": "1"}).response()
 
     @app.exception_handler(HTTPException)
     async def routing(request: Request, error: HTTPException) -> Response:

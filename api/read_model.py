@@ -25,7 +25,7 @@ from api.totals import Totals, together
 from projections import rfm
 from projections.parameters import Boundaries, Parameters
 from schemas.events import LifecycleChanged
-from streams.log import Chunk, Log, TopicPartition
+from streams.log import Chunk, Log, LogUnavailable, TopicPartition
 from streams.rows import PartitionRow
 from streams.topics import CUSTOMERS, TRANSITIONS
 
@@ -54,7 +54,8 @@ class ReadModel:
         self._waiting = 0
         self._awaited = asyncio.Event()  # set while anybody waits: then nothing is gathered
         self._listeners: list[Callable[[Change], None]] = []
-        self.trouble = ""  # why nothing can be written at the moment
+        self._unread = ""  # why nothing can be read at the moment
+        self._unwritten = ""  # or written
 
     @classmethod
     async def open(cls, path: Path, log: Log) -> "ReadModel":
@@ -75,6 +76,11 @@ class ReadModel:
             connection.close()
         self._store.close()
 
+    @property
+    def trouble(self) -> str:
+        """Why it does not follow the log at the moment."""
+        return self._unread or self._unwritten
+
     async def _is_ahead(self) -> bool:
         ends = {topic: await self._log.end_offsets(topic) for topic in TOPICS}
         return any(
@@ -88,7 +94,14 @@ class ReadModel:
         """Follow the log for ever; raises what it cannot make sense of."""
         pace, read_at = Pace(), time.monotonic()
         while True:
-            batch = await self._read()
+            try:
+                batch = await self._read()
+            except LogUnavailable as error:
+                self._unread = str(error)
+                logger.error("read_model_waits", reason=self._unread)
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._unread = ""
             if batch:
                 before, read_at = read_at, time.monotonic()
                 pause_s = pace.pause_s(sum(len(chunk.records) for chunk in batch.values()), read_at - before)
@@ -100,7 +113,8 @@ class ReadModel:
             elif self._store.is_stale:
                 await self._write(self._store.rederive)
             else:
-                await self._log.wait(self.next_offsets(), timeout_s=60.0)
+                with suppress(LogUnavailable):  # as the next read will say
+                    await self._log.wait(self.next_offsets(), timeout_s=60.0)
 
     async def _gather(self, pause_s: float) -> None:
         """Let records come together, unless somebody waits for them."""
@@ -160,11 +174,11 @@ class ReadModel:
         try:
             change = await loop.run_in_executor(self._writer, work)
         except sqlite3.OperationalError as error:  # a full disk passes; the log has the records
-            self.trouble = f"the read model cannot be written ({error}): free disk space"
-            logger.error("read_model_waits", reason=self.trouble)
+            self._unwritten = f"the read model cannot be written ({error}): free disk space"
+            logger.error("read_model_waits", reason=self._unwritten)
             await asyncio.sleep(RETRY_S)
             return
-        self.trouble = ""
+        self._unwritten = ""
         for listener in self._listeners:
             listener(change)
         async with self._moved:

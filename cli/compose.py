@@ -63,8 +63,12 @@ class Parts(NamedTuple):
     api: FastAPI
 
     @property
-    def data_dir(self) -> Path:
-        return self.services.settings.data_dir
+    def settings(self) -> Settings:
+        return self.services.settings
+
+    def stop(self) -> None:
+        """End what would not end by itself: the live streams."""
+        self.services.live.close()
 
     @property
     def read_model(self) -> ReadModel:
@@ -98,7 +102,7 @@ async def running(
                 if load is not None:
                     await _announce(load, settings, fixed.shift_days or 0)
                 engine = await stack.enter_async_context(Engine.open(settings))
-                history = await asyncio.to_thread(History.open, _history_url(settings))
+                history = await asyncio.to_thread(History.open, history_url(settings))
                 stack.push_async_callback(asyncio.to_thread, history.close)
                 archive = Archive(engine.log, history.writer)
                 stack.push_async_callback(archive.close)
@@ -179,7 +183,8 @@ def settings_of(data_dir: Path) -> Settings:
     return settings
 
 
-def _history_url(settings: Settings) -> str:
+def history_url(settings: Settings) -> str:
+    """Where the history is: a server, or chDB in the data directory."""
     return settings.history_url or f"chdb://{(settings.data_dir / 'history').resolve()}"
 
 

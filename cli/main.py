@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import ask, care, demo, events, logs, rfm, serve, topics, worker
+from cli import ask, care, demo, events, logs, processes, rfm, serve, topics
 from cli.errors import Refused
 
 
@@ -37,10 +37,11 @@ app.add_typer(rfm.app, name="rfm")
 app.command()(care.doctor)
 app.command()(care.rebuild)
 app.add_typer(topics.app, name="topics")
-app.command()(worker.worker)
+for process in (processes.worker, processes.api, processes.archive, processes.tick):
+    app.command()(process)
 
 
-LONG_RUNNING = {"demo", "serve", "worker"}  # these tell what becomes of them
+LONG_RUNNING = {"demo", "serve", "worker", "api", "archive", "tick"}  # these tell what becomes of them
 
 
 @app.callback()

@@ -43,7 +43,7 @@ async def load_and_serve(data_dir: Path, clock: directory.Clock, shift_days: int
     with bind(settings_of(data_dir).host, port) as listening:
         async with (
             running(data_dir, clock=clock, shift_days=shift_days, load=_source(cdnow)) as parts,
-            serving(parts, listening) as address,
+            serving(parts.api, parts.settings, listening, parts.stop) as address,
         ):
             await _load(parts, cdnow)
             await _invite(parts, address)
@@ -56,7 +56,7 @@ def _source(cdnow: sample.Sample) -> Source:
 
 async def _load(parts: Parts, cdnow: sample.Sample) -> None:
     """Append what is missing of the sample; return when all of it shows in every answer."""
-    fixed = directory.fixed(parts.data_dir)
+    fixed = directory.fixed(parts.settings.data_dir)
     shift_days = (fixed.shift_days if fixed else None) or 0
     settings = parts.services.settings
     load = await begin(parts.engine.log, _source(cdnow), settings, shift_days)
@@ -114,7 +114,7 @@ async def _invite(parts: Parts, address: str) -> None:
         "currency": sample.CURRENCY,
     }
     key = "" if parts.api.state.key is None else ' -H "authorization: Bearer $HEADWATER_API_KEY"'
-    elsewhere = [] if parts.data_dir == DATA_DIR else ["--data-dir", str(parts.data_dir)]
+    elsewhere = [] if parts.settings.data_dir == DATA_DIR else ["--data-dir", str(parts.settings.data_dir)]
     query = shlex.join([*_command(), "sql", *elsewhere, QUERY])
     print(
         f"""

@@ -2,16 +2,18 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from api.access import EVERY_ADDRESS
 from cli import directory
-from cli.compose import Parts, background
+from cli.compose import background
 from cli.errors import Refused
+from streams.settings import Settings
 
 logger = structlog.get_logger(__name__)
 
@@ -50,22 +52,27 @@ def address(host: str, listening: socket.socket) -> str:
 
 
 @asynccontextmanager
-async def serving(parts: Parts, listening: socket.socket) -> AsyncIterator[str]:
-    """Serve the API; gives its address. A server that dies cancels the body, and its error is raised."""
+async def serving(
+    api: FastAPI, settings: Settings, listening: socket.socket, on_stop: Callable[[], None] = lambda: None
+) -> AsyncIterator[str]:
+    """Serve `api`; gives its address. A server that dies cancels the body, and its error is raised.
+
+    `on_stop` ends what would not end by itself, before connections are waited for.
+    """
     config = uvicorn.Config(
-        parts.api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
+        api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=GRACE_S
     )
     server = Server(config)
-    reached_at = address(parts.services.settings.host, listening)
+    reached_at = address(settings.host, listening)
     listening.listen()  # from now on a caller waits, rather than being refused
     task = asyncio.create_task(server.serve([listening]))
     try:
-        with directory.announced(parts.data_dir, reached_at):
+        with directory.announced(settings.data_dir, reached_at):
             logger.info("serving", address=reached_at)
             async with background(_raise_its_end(task)):
                 yield reached_at
     finally:
-        parts.services.live.close()
+        on_stop()
         server.should_exit = True
         if not task.done():  # one that ended by itself has been told of
             await task

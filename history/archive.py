@@ -88,7 +88,7 @@ class HistoryWriter:
             with answering(self._client):
                 return self._write(topic, runs)
         except BaseException:
-            self._forget()
+            self.forget()
             raise
 
     def _write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
@@ -110,7 +110,7 @@ class HistoryWriter:
                 with answering(self._client):
                     self._client.command(NOTE + rows, parameters={"topic": topic})
             except BaseException:
-                self._forget()
+                self.forget()
                 raise
         self._upto.update({(topic, partition): offset for partition, offset in reached.items()})
         for share, ahead in list(self._ahead.items()):
@@ -118,8 +118,8 @@ class HistoryWriter:
                 del self._ahead[share]
                 self._settled.add(share)
 
-    def _forget(self) -> None:
-        """What was reached is now for the tables to say."""
+    def forget(self) -> None:
+        """What was reached is for the tables to say: another may have written meanwhile."""
         self._upto.clear()
         self._settled.clear()
         self._ahead.clear()

@@ -6,22 +6,23 @@ before it writes the same records again, of which each table drops the offsets i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeAlias, TypeVar
 
 import structlog
 
 from schemas.codec import Undecodable, decode, encode
-from streams.log import Append, Chunk, Log, Record
+from streams.log import Append, Chunk, Log, Record, TopicPartition
 from streams.outputs import processing_failed
 from streams.topics import EVENTS, FAILED, TRANSITIONS
 
 logger = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
+Places: TypeAlias = Mapping[TopicPartition, int]
 
 TOPICS = (EVENTS, TRANSITIONS, FAILED)
 GATHER_S = 1.0
@@ -49,6 +50,10 @@ class Refused(Protocol):
 class ArchiveWriter(Protocol):
     """The history's side of it: blocking, called from one thread."""
 
+    def forget(self) -> None:
+        """What another may have written meanwhile is to be looked up."""
+        ...
+
     def resume(self, topic: str, partition: int) -> int:
         """The next offset to archive."""
         ...
@@ -65,8 +70,12 @@ class ArchiveWriter(Protocol):
 class Archive:
     """Follows the log into the history for ever."""
 
-    def __init__(self, log: Log, writer: ArchiveWriter) -> None:
+    def __init__(
+        self, log: Log, writer: ArchiveWriter, commit: Callable[[Places], Awaitable[None]] | None = None
+    ) -> None:
+        """`commit` is told how far the archive is, for lag displays."""
         self._log = log
+        self._commit = commit
         self._writer = writer
         self._thread = ThreadPoolExecutor(1, "archive")
         self._next: dict[tuple[str, int], int] = {}
@@ -75,10 +84,13 @@ class Archive:
         self._moved = asyncio.Condition()
         self.trouble = ""  # why nothing can be archived at the moment
 
-    async def start(self) -> None:
-        """Find where to resume; raises AheadOfLog for the history of another log."""
+    async def start(self, partitions: Collection[TopicPartition] | None = None) -> None:
+        """Find where to resume, by default all; raises AheadOfLog for the history of another log."""
+        await self._call(self._writer.forget)
         for topic in TOPICS:
             for partition, end in enumerate(await self._log.end_offsets(topic)):
+                if partitions is not None and (topic, partition) not in partitions:
+                    continue
                 offset = await self._call(self._writer.resume, topic, partition)
                 if offset > end:
                     raise AheadOfLog(
@@ -95,13 +107,13 @@ class Archive:
     async def run(self) -> None:
         """Archive for ever; where the history or the log fails, say so and try the same again."""
         while True:
-            await self._log.wait(self._next, timeout_s=60.0)
-            if await self.lag() < GATHER_RECORDS:
-                await self._gather()
             try:
+                await self._log.wait(self._next, timeout_s=60.0)
+                if await self.lag() < GATHER_RECORDS:
+                    await self._gather()
                 await self.step()
             except Exception as error:  # noqa: BLE001  # whatever it is, the projections must go on
-                self.trouble = f"the history cannot be written: {error}"
+                self.trouble = f"the log cannot be brought into the history: {error}"
                 logger.error("archive_waits", reason=self.trouble)
                 await asyncio.sleep(RETRY_S)
             else:
@@ -128,8 +140,12 @@ class Archive:
 
     async def lag(self) -> int:
         """Records not yet archived."""
+        return sum((await self.lags()).values())
+
+    async def lags(self) -> dict[str, int]:
+        """Records not yet archived, by topic/partition."""
         ends = {topic: await self._log.end_offsets(topic) for topic in TOPICS}
-        return sum(ends[topic][partition] - offset for (topic, partition), offset in self._next.items())
+        return {f"{t}/{p}": ends[t][p] - offset for (t, p), offset in self._next.items()}
 
     async def caught_up(self) -> None:
         """Archive until nothing is left."""
@@ -141,20 +157,28 @@ class Archive:
         for topic in TOPICS:
             runs, upto = {}, {}
             partitions = self._log.partitions(topic)
-            for partition in range(partitions):
+            for partition in (p for t, p in self._next if t == topic):
                 records, end = await self._read(topic, partition, partitions)
                 if end > self._next[topic, partition]:
                     runs[partition], upto[partition] = records, end
             if runs:
                 await self._reject(topic, runs, await self._call(self._writer.write, topic, runs))
                 await self._call(self._writer.note, topic, upto)
-                self._next |= {(topic, partition): offset for partition, offset in upto.items()}
+                noted = {(topic, partition): offset for partition, offset in upto.items()}
+                self._next |= noted
+                if self._commit is not None:
+                    await self._commit(noted)
                 async with self._moved:
                     self._moved.notify_all()
 
     async def _call(self, function: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:
-        call = partial(function, *args, **options)
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+        """The call's result; who is cancelled meanwhile leaves once the call has ended."""
+        call = asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **options))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.wait({call})
+            raise
 
     async def _read(self, topic: str, partition: int, partitions: int) -> Chunk:
         """The partition's share of what is gathered."""

@@ -69,10 +69,10 @@ async def metrics(request: Request, services: Used) -> Response:
 async def _trouble(services: Services) -> tuple[str, dict[str, int]]:
     """Why not ready ("" if ready), and the lag of the projections and the read model together."""
     status = await services.engine.status()
+    if not status.ready:
+        return status.reason, status.lag
     behind = await services.read_model.lag()
     lag = dict(status.lag) | behind
-    if not status.ready:
-        return status.reason, lag
     if services.read_model.trouble:
         return services.read_model.trouble, lag
     if sum(behind.values()) > READ_MODEL_BEHIND:

@@ -275,7 +275,7 @@ async def test_health_readiness_and_metrics(api: Api, monkeypatch: pytest.Monkey
     assert "headwater_customers 1.0" in text
     assert 'headwater_request_seconds_count{method="POST",path="/events",status="202"} 1.0' in text
     assert "headwater_events_accepted_total 1.0" in text
-    api.services.read_model.trouble = "the read model cannot be written"
+    api.services.read_model._unwritten = "the read model cannot be written"
     body = problem(await api.client.get("/readyz"), 503)
     assert body["lag"].keys() == ready["lag"].keys()
     assert (await api.get("/healthz"))["status"] == "alive"

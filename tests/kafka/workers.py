@@ -37,7 +37,7 @@ class Process:
     def __init__(self, name: str, path: Path, command: list[str], environment: dict[str, str]) -> None:
         self.data_dir = path / name
         self.output = path / f"{name}.out"
-        arguments = [*command, "--data-dir", str(self.data_dir)]
+        arguments = [*command, "--data-dir", str(self.data_dir), "--port", "0"]
         self._process: ForkServerProcess = _context.Process(
             target=_command, args=(arguments, environment, str(self.output)), daemon=True
         )

@@ -3,15 +3,16 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
+from fastapi import FastAPI
 
 from api.access import host_name, server_names
 from cli import serving
-from cli.compose import Parts
 from streams.settings import Settings
 
 
@@ -21,18 +22,12 @@ def listening() -> Iterator[socket.socket]:
         yield listening
 
 
-def parts(data_dir: Path) -> Parts:
-    async def api(scope: object, receive: object, send: object) -> None: ...
-
-    services = SimpleNamespace(live=Live(), settings=Settings(host="127.0.0.1"))
-    stand_in: Any = SimpleNamespace(data_dir=data_dir, api=api, services=services)
-    return cast(Parts, stand_in)
+async def api(scope: object, receive: object, send: object) -> None:
+    """An application that answers nothing."""
 
 
-class Live:
-    """Nobody follows."""
-
-    def close(self) -> None: ...
+def served(data_dir: Path, listening: socket.socket) -> AbstractAsyncContextManager[str]:
+    return serving.serving(cast(FastAPI, api), Settings(host="127.0.0.1", data_dir=data_dir), listening)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +52,7 @@ def test_the_address_is_one_that_the_api_answers_to(host: str, name: str) -> Non
 
 
 async def serve_until_it_ends(data_dir: Path, listening: socket.socket) -> None:
-    async with serving.serving(parts(data_dir), listening), asyncio.timeout(30):
+    async with served(data_dir, listening), asyncio.timeout(30):
         await asyncio.Event().wait()
 
 
@@ -89,6 +84,6 @@ async def test_a_server_that_returns_by_itself_is_an_error_too(
 
 async def test_a_server_that_is_stopped_is_no_error(tmp_path: Path, listening: socket.socket) -> None:
     """The usual end."""
-    async with serving.serving(parts(tmp_path), listening) as address:
+    async with served(tmp_path, listening) as address:
         assert address.startswith("http://127.0.0.1:")
         assert (tmp_path / "server.json").exists()

@@ -26,11 +26,16 @@ IN_PROCESS = "http://127.0.0.1"
 async def connect(data_dir: Path, *, load: "Source | None" = None) -> AsyncIterator["Client"]:
     """The engine of `data_dir`, caught up; raises Refused where there is none, unless for a `load`."""
     server = directory.server(data_dir)
-    if server is not None:
+    address = os.environ.get("HEADWATER_API_URL") or (None if server is None else server.address)
+    if address is not None:
         key = _authorization(os.environ.get("HEADWATER_API_KEY"))
-        async with httpx2.AsyncClient(base_url=server.address, timeout=TIMEOUT_S, headers=key) as http:
+        async with httpx2.AsyncClient(base_url=address, timeout=TIMEOUT_S, headers=key) as http:
             yield Client(http)
         return
+    if os.environ.get("HEADWATER_LOG_URL", "").startswith("kafka://"):
+        raise Refused(
+            "On Kafka, commands ask an API: set HEADWATER_API_URL to its address, http://host:8000."
+        )
     if load is None and directory.fixed(data_dir) is None:
         raise Refused(
             f"There is no engine in {data_dir}: start one with headwater demo or headwater serve, "

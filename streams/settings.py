@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(
         None, description="What every call but the health checks is asked for; at least 16 characters."
     )
+    api_url: str | None = Field(
+        None,
+        description="The API that commands ask, http://host:8000; by default the data directory's.",
+    )
     server_names: str = Field(
         "", description="Names in a request's Host besides loopback's and HEADWATER_HOST, comma-separated."
     )
@@ -92,6 +96,11 @@ class Settings(BaseSettings):
         """Where the embedded log is; raises ValueError for a URL that is not sqlite's."""
         if self.log_url is None:
             return self.data_dir / "log.db"
+        if self.distributed:
+            raise ValueError(
+                f"HEADWATER_LOG_URL is {self.log_url!r}, and on Kafka the engine is several processes: run "
+                "headwater worker, archive, tick and api, or unset it for the embedded engine."
+            )
         if not self.log_url.startswith("sqlite:///"):
             raise ValueError(
                 f"HEADWATER_LOG_URL is {self.log_url!r}, which this engine cannot open: "

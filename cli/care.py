@@ -35,8 +35,6 @@ async def _diagnose(data_dir: Path) -> dict[str, list[dict[str, object]]]:
 
 def rebuild(data_dir: DataDir = DATA_DIR) -> None:
     """Fold the whole log again, announcing nothing twice; needed after an upgrade that folds differently."""
-    if directory.fixed(data_dir) is None:
-        raise Refused(f"There is no engine in {data_dir}: name its directory with --data-dir.")
     run(_rebuild(data_dir))
 
 
@@ -45,13 +43,21 @@ async def _rebuild(data_dir: Path) -> None:
     from streams.engine import forget_projections
     from streams.schema_ids import adopt
 
+    settings = settings_of(data_dir)
+    if not settings.distributed and directory.fixed(data_dir) is None:
+        raise Refused(f"There is no engine in {data_dir}: name its directory with --data-dir.")
     with directory.held(data_dir):
-        settings = settings_of(data_dir)
         try:
             await asyncio.to_thread(adopt, settings)
             records = await forget_projections(settings)
         except CANNOT_START as error:
             raise Refused(str(error)) from error
+    if settings.distributed:
+        print(
+            f"{records:,} records are to be folded again. Workers that ran end, for this took their place: "
+            "start them again; GET /readyz of an API says how far they are."
+        )
+        return
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import structlog
 
 from projections.parameters import Boundaries, Parameters, Rules
 from projections.times import DAY_MS
 from schemas.events import Event
+from streams import kafka
 from streams.appending import appends
 from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinished_loads
 from streams.folding import Folding, Status
@@ -52,7 +53,7 @@ class Engine:
         settings that cannot be used.
         """
         rules = load_rules(settings)
-        async with _opened(settings) as (log, table):
+        async with _opened(settings) as log, _table(settings) as table:
             engine = cls(settings, log, table)
             for partition in range(log.partitions(EVENTS)):
                 await engine.lane.take_over(partition)
@@ -135,23 +136,26 @@ class Engine:
 
 
 @asynccontextmanager
-async def _opened(settings: Settings) -> AsyncIterator[tuple[Log, CustomerTable]]:
+async def _opened(settings: Settings) -> AsyncIterator[Log]:
     log = await SqliteLog.open(settings.log_path, topic_specs(settings.partitions))
     try:
         await check(log)
-        table = CustomerTable(settings.data_dir / "table")
-        try:
-            yield log, table
-        finally:
-            table.close()
+        yield log
     finally:
         await log.close()
 
 
-async def forget_projections(settings: Settings) -> int:
-    """The first half of a rebuild: drop every customer row, so that the next start folds the log again.
+@asynccontextmanager
+async def _table(settings: Settings) -> AsyncIterator[CustomerTable]:
+    with closing(CustomerTable(settings.data_dir / "table")) as table:
+        yield table
 
-    Returns the number of records to fold. Announces nothing that was announced before.
+
+async def forget_projections(settings: Settings) -> int:
+    """The first half of a rebuild: drop every customer row, so that the log is folded again.
+
+    Returns the number of records to fold. Announces nothing that was announced before. Workers on Kafka are
+    fenced, and fold it when they are started again.
     """
-    async with _opened(settings) as (log, table):
-        return sum([await reset(log, table, p) for p in range(log.partitions(EVENTS))])
+    async with kafka.opened(settings) if settings.distributed else _opened(settings) as log:
+        return sum([await reset(log, p) for p in range(log.partitions(EVENTS))])

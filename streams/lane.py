@@ -19,6 +19,7 @@ from streams.fold import Run, fold
 from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer
 from streams.rows import (
     PARTITION_KEY,
+    FoldVersionMismatch,
     PartitionRow,
     encode_partition,
     encode_row,
@@ -173,15 +174,22 @@ class Lane:
         await asyncio.sleep(RETRY_S)
 
     async def _recover(self, partition: int) -> None:
-        """Bring the local store up to the changelog's end; a store that is ahead of it is wiped first."""
+        """Bring the local store up to the changelog's end; one that is not of this log is wiped first."""
         end = (await self._log.end_offsets(CUSTOMERS))[partition]
-        _, offset = self._table.partition(partition)
-        if offset > end:
+        offset = self._recovered_to(partition)
+        if offset is None or offset > end:
             self._table.wipe(partition)
             offset = 0
         while (chunk := await self._log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS)).records:
             self._table.recover(partition, chunk)
             offset = chunk.end
+
+    def _recovered_to(self, partition: int) -> int | None:
+        """The changelog offset that the local store reflects; None if other projections wrote it."""
+        try:
+            return self._table.partition(partition)[1]
+        except FoldVersionMismatch:
+            return None
 
 
 async def _resolved(schema_id: int) -> None:
@@ -190,11 +198,12 @@ async def _resolved(schema_id: int) -> None:
         await asyncio.to_thread(codec.resolve, schema_id)
 
 
-async def reset(log: Log, table: CustomerTable, partition: int) -> int:
+async def reset(log: Log, partition: int) -> int:
     """Forget a partition's customers so that the log is folded again, announcing nothing up to where it was.
 
     One transaction appends a tombstone for each customer and an empty partition row: before it nothing
-    happened, after it any start folds from the beginning. Returns the number of records to fold.
+    happened, after it any start folds from the beginning, for local stores recover from the changelog.
+    Returns the number of records to fold.
     """
     producer = await log.producer(f"headwater-{partition}")
     keys: dict[bytes, None] = {}
@@ -209,7 +218,5 @@ async def reset(log: Log, table: CustomerTable, partition: int) -> int:
     empty = new_partition(Parameters(), outputs_from=position)
     batch = [Append(CUSTOMERS, partition, key, None) for key in keys]
     batch.append(Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty)))
-    positions = await producer.transact(batch)
-    table.wipe(partition)
-    table.write(partition, {}, [], encode_partition(empty), positions[-1].offset + 1)
+    await producer.transact(batch)
     return position

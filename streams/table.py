@@ -25,11 +25,11 @@ from rocksdict import (
     WriteOptions,
 )
 
+from projections.customer import FOLD_VERSION
 from streams.log import Chunk
 from streams.rows import (
     PARTITION_KEY,
     CustomerRow,
-    FoldVersionMismatch,
     PartitionRow,
     decode_partition,
     decode_row,
@@ -174,31 +174,39 @@ class CustomerTable:
     def recover(self, partition: int, chunk: Chunk) -> None:
         """Write changelog records, as `write` did or would have; repeating it changes nothing.
 
-        A tombstone deletes its customer.
+        A tombstone deletes its customer, and so does a row of another fold version: a rebuild forgets it
+        further on, or else the partition row, which comes after all rows, is of that version too.
         """
         latest = {record.key: record.value for record in chunk.records if record.key is not None}
         partition_row = latest.pop(PARTITION_KEY, None)
         if partition_row is None:
             stored = self._db.get(_partition_key(partition))
             partition_row = b"" if stored is None else stored[8:]
-        customers = list(latest)
-        try:
-            due = [
-                DueChange(
-                    customer,
-                    None if before is None else before.next_due_ms,
-                    None if (data := latest[customer]) is None else decode_row(data).next_due_ms,
-                )
-                for customer, before in zip(customers, self.rows(partition, customers), strict=True)
-            ]
-        except ValidationError as error:
-            raise FoldVersionMismatch(
-                f"The changelog's rows are not this version's ({error}): run `headwater rebuild`."
-            ) from error
-        self.write(partition, latest, due, partition_row, chunk.end)
+        decoded = {customer: _current(data) for customer, data in latest.items()}
+        due = [
+            DueChange(
+                customer,
+                None if before is None else before.next_due_ms,
+                None if (after := decoded[customer]) is None else after.next_due_ms,
+            )
+            for customer, before in zip(decoded, self.rows(partition, list(decoded)), strict=True)
+        ]
+        rows = {customer: None if decoded[customer] is None else data for customer, data in latest.items()}
+        self.write(partition, rows, due, partition_row, chunk.end)
 
     def wipe(self, partition: int) -> None:
         """Forget a partition, so that it is recovered from the changelog's start."""
         self._recent, self._earlier, self._recent_bytes = {}, {}, 0
         self._db.delete_range(struct.pack(">H", partition), struct.pack(">H", partition + 1))
         self._db.flush()
+
+
+def _current(data: bytes | None) -> CustomerRow | None:
+    """The row, if it is of this fold version."""
+    if data is None:
+        return None
+    try:
+        row = decode_row(data)
+    except ValidationError:
+        return None
+    return row if row.fold_version == FOLD_VERSION else None

@@ -7,6 +7,8 @@ import sys
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests.kafka.boundaries import Stop, stop_at
+
 SESSION_S = 6
 EXIT_S = 10
 
@@ -16,8 +18,8 @@ _context.set_forkserver_preload(
 )
 
 
-def _command(arguments: list[str], environment: dict[str, str], output: str) -> None:
-    """`headwater ARGUMENTS…` as a process of its own would run it."""
+def _command(arguments: list[str], environment: dict[str, str], output: str, stop: Stop | None) -> None:
+    """`headwater ARGUMENTS…` as a process of its own would run it, but for where it is to `stop`."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith("HEADWATER_")]:
         del os.environ[name]
@@ -27,6 +29,8 @@ def _command(arguments: list[str], environment: dict[str, str], output: str) -> 
     os.dup2(written, 2)
     from cli.main import app
 
+    if stop is not None:
+        stop_at(stop)
     sys.argv = ["headwater", *arguments]
     app()
 
@@ -34,14 +38,24 @@ def _command(arguments: list[str], environment: dict[str, str], output: str) -> 
 class Process:
     """A command of ours, with its own data directory and output file."""
 
-    def __init__(self, name: str, path: Path, command: list[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        command: list[str],
+        environment: dict[str, str],
+        stop: Stop | None = None,
+    ) -> None:
         self.data_dir = path / name
         self.output = path / f"{name}.out"
         arguments = [*command, "--data-dir", str(self.data_dir), "--port", "0"]
         self._process: ForkServerProcess = _context.Process(
-            target=_command, args=(arguments, environment, str(self.output)), daemon=True
+            target=_command, args=(arguments, environment, str(self.output), stop), daemon=True
         )
         self._process.start()
+
+    def join(self, timeout_s: float) -> None:
+        self._process.join(timeout_s)
 
     @property
     def exit_code(self) -> int | None:
@@ -66,11 +80,11 @@ class Process:
         return self.output.read_text()[-4_000:]
 
 
-def worker(name: str, path: Path, url: str, **more: str) -> Process:
+def worker(name: str, path: Path, url: str, stop: Stop | None = None) -> Process:
     """A worker with static membership: `name` is its id."""
     environment = {
         "HEADWATER_LOG_URL": url,
         "HEADWATER_WORKER_ID": name,
         "HEADWATER_SESSION_SECONDS": str(SESSION_S),
     }
-    return Process(name, path, ["worker"], environment | more)
+    return Process(name, path, ["worker"], environment, stop)

@@ -7,7 +7,7 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ import pytest
 from tests.kafka.boundaries import BOUNDARIES, Stop
 from tests.kafka.broker import Broker
 from tests.kafka.cluster import Cluster
-from tests.kafka.workers import SESSION_S, Process, worker
+from tests.kafka.workers import SESSION_S, Process, kill_all, worker
 
 CHAOS = os.environ.get("HEADWATER_CHAOS") == "1"
 EVENTS = 1_000_000 if CHAOS else 100_000
@@ -25,6 +25,12 @@ TERMINATIONS = 20 if CHAOS else 10
 ZOMBIES = 10 if CHAOS else 2
 TAKEN_OVER_S = 60.0
 BACKLOG = 5_000  # records that are to be folded when a worker is killed, where there are as many
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    kill_all()
 
 
 @pytest.fixture

@@ -35,6 +35,9 @@ def _command(arguments: list[str], environment: dict[str, str], output: str, sto
     app()
 
 
+_started: list["Process"] = []
+
+
 class Process:
     """A command of ours, with its own data directory and output file."""
 
@@ -53,6 +56,7 @@ class Process:
             target=_command, args=(arguments, environment, str(self.output), stop), daemon=True
         )
         self._process.start()
+        _started.append(self)
 
     def join(self, timeout_s: float) -> None:
         self._process.join(timeout_s)
@@ -78,6 +82,12 @@ class Process:
 
     def tail(self) -> str:
         return self.output.read_text()[-4_000:]
+
+
+def kill_all() -> None:
+    """End what a test left running: a stopped process would be waited for for ever."""
+    while _started:
+        _started.pop().kill()
 
 
 def worker(name: str, path: Path, url: str, stop: Stop | None = None) -> Process:

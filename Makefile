@@ -10,8 +10,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATA ?= .headwater
 ARGS ?=
+UI ?=
+COMPOSE := docker compose
 
-.PHONY: help setup setup-dev demo serve doctor test test-unit browser lint format bench clean-data clean lock
+.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser lint format bench clean-data clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +29,25 @@ serve: $(VENV)/.ready ## run the engine without the sample (ARGS="--port …")
 
 doctor: $(VENV)/.ready ## check that log, table, read model and history agree
 	@$(BIN)/headwater doctor --data-dir $(DATA) $(ARGS)
+
+up: docker secrets ## run all of it in containers, on Kafka and ClickHouse (UI=1: with a UI of Kafka)
+	@$(COMPOSE) $(if $(UI),--profile ui) up --build -d --wait --wait-timeout 900 $(ARGS) || { \
+	  echo "make: not all of it became ready; see: docker compose ps --all, docker compose logs" >&2; exit 1; }
+	@echo "Headwater is at http://127.0.0.1:8000$(if $(UI), and the UI of Kafka at http://127.0.0.1:8080 (user: headwater))."
+	@echo "Sign in with the key that this prints: grep HEADWATER_API_KEY .env"
+
+down: docker secrets ## stop the containers; everything is kept
+	@$(COMPOSE) --profile ui down $(ARGS)
+	@echo "All events are kept in volumes. To delete them for ever: docker compose --profile ui down --volumes"
+
+docker:
+	@docker compose version >/dev/null 2>&1 || { \
+	  echo "make: this needs Docker with Compose (docker compose version must work); make demo needs neither" >&2; exit 2; }
+
+secrets: # in .env, for its owner's eyes: what is missing is added, and nothing is ever replaced
+	@umask 077; touch .env; chmod 600 .env; test -z "$$(tail -c 1 .env)" || echo >> .env; \
+	for name in HEADWATER_API_KEY CLICKHOUSE_PASSWORD; do \
+	  grep -q "^$$name=" .env || echo "$$name=$$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" >> .env; done
 
 test: $(VENV)/.ready-dev browser ## every test (ARGS="tests/unit -k rfm")
 	$(BIN)/python -m pytest $(ARGS)

@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import islice
 
+from clickhouse_connect.driver.client import Client
+
 from bench.events import generate
 from schemas.codec import encode
 from schemas.events import ClockTicked, CustomerEvent
+from streams.archive import TOPICS as ARCHIVED
 from streams.kafka_client import connection
 from streams.kafka_log import KafkaLog
 from streams.kafka_topics import Topics, planned
@@ -93,6 +96,18 @@ class Cluster:
         async with asyncio.timeout(SETTLED_S):
             while await self.lag():
                 await asyncio.sleep(0.1)
+
+    async def archived(self, client: Client) -> None:
+        """Return once all that is on the log now is in the history."""
+        query = "SELECT topic, partition, max(upto) FROM archived GROUP BY topic, partition"
+        ends = {topic: await self.log.end_offsets(topic) for topic in ARCHIVED}
+        places = {(topic, p): end for topic in ARCHIVED for p, end in enumerate(ends[topic]) if end}
+        async with asyncio.timeout(SETTLED_S):
+            while True:
+                found = {(topic, p): upto for topic, p, upto in client.query(query).result_rows}
+                if all(found.get(place, 0) >= end for place, end in places.items()):
+                    return
+                await asyncio.sleep(0.2)
 
     async def differences(self) -> list[str]:
         """How what is on Kafka differs from the oracle's."""

@@ -1,0 +1,133 @@
+"""Do records that cannot be folded, parameters and rebuilds come out on Kafka as they must?"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from projections.parameters import Parameters
+from schemas.codec import HEADER, decode, encode
+from schemas.events import OrderPlaced, ProcessingFailed
+from streams.holder import ask_for_boundaries
+from streams.log import Append
+from streams.rows import PARTITION_KEY, decode_partition
+from streams.topics import CUSTOMERS, EVENTS, FAILED, partition_for
+from tests.headwater import headwater
+from tests.kafka import oracle
+from tests.kafka.cluster import Cluster
+from tests.kafka.workers import Process, kill_all, worker
+
+EVENTS_FED = 100_000
+LIMIT = 1_000_000  # bytes; what a broker takes at most is a little more
+
+
+@pytest.fixture(autouse=True)
+def no_process_is_left() -> Iterator[None]:
+    yield
+    kill_all()
+
+
+@pytest.fixture
+async def cluster(kafka_url: str) -> AsyncIterator[Cluster]:
+    async with Cluster.empty(kafka_url, events=EVENTS_FED) as cluster:
+        yield cluster
+
+
+async def test_what_cannot_be_folded_fails_once(cluster: Cluster, tmp_path: Path) -> None:
+    """Poison, a record as large as Kafka takes, and an unknown schema id: told once, and the lag is 0."""
+    now = time.time_ns() // 1_000_000
+    large = OrderPlaced(
+        event_id="00000000-0000-4000-8000-000000000000",
+        customer_id="large",
+        occurred_at=now,
+        received_at=now,
+        order_id="o" * LIMIT,
+        amount_minor=1,
+        currency="USD",
+    )
+    values = [b"\xff poison", encode(large), HEADER.pack(0, 4_000_000) + b"\x02a"]
+    home = partition_for(b"large", cluster.log.partitions(EVENTS))
+    working = worker("a", tmp_path, cluster.url)
+    for value in values:
+        await cluster.log.append([Append(EVENTS, home, b"large", value)])
+        await asyncio.sleep(1)  # so that the worker is killed among them
+        working.kill()
+        working = worker("a", tmp_path, cluster.url)
+    await cluster.feed(1_000)
+    await cluster.settled()
+    found = [decode(r.value or b"") for r in (await oracle.read(cluster.log, FAILED, home))[0]]
+    failures = [each for each in found if isinstance(each, ProcessingFailed) and each.value in values]
+    assert [failure.value for failure in failures] == values
+    assert await cluster.differences() == []
+
+
+async def test_a_log_folded_again_gives_the_same_rows(cluster: Cluster, tmp_path: Path) -> None:
+    """To the byte, with the store and without, and nothing is announced twice."""
+    await cluster.feed(EVENTS_FED)
+    first = worker("a", tmp_path, cluster.url)
+    await cluster.settled()
+    partitions = range(cluster.log.partitions(EVENTS))
+    once = [await oracle.actual(cluster.log, partition) for partition in partitions]
+    headwater("rebuild", "--data-dir", tmp_path / "rebuild", HEADWATER_LOG_URL=cluster.url)
+    first.join(30)
+    assert first.exit_code not in (0, None)  # fenced, so that a supervisor starts it again
+    for wiped in (False, True):
+        if wiped:
+            headwater("rebuild", "--data-dir", tmp_path / "rebuild", HEADWATER_LOG_URL=cluster.url)
+            shutil.rmtree(tmp_path / "a" / "table")
+        again = worker("a", tmp_path, cluster.url)
+        await cluster.settled()
+        again.kill()
+        twice = [await oracle.actual(cluster.log, partition) for partition in partitions]
+        assert [each.rows for each in twice] == [each.rows for each in once]
+        assert [each.transitions for each in twice] == [each.transitions for each in once]
+        assert [each.failed for each in twice] == [each.failed for each in once]
+
+
+def clock(path: Path, url: str) -> Process:
+    environment = {
+        "HEADWATER_LOG_URL": url,
+        "HEADWATER_WORKER_ID": "clock",
+        "HEADWATER_SESSION_SECONDS": "6",
+        "HEADWATER_CURRENCY": "EUR",
+        "HEADWATER_TICK_SECONDS": "0.5",
+    }
+    return Process("clock", path, ["tick"], environment)
+
+
+async def parameters(cluster: Cluster) -> list[Parameters]:
+    """What is in force, a partition."""
+    found = []
+    for partition in range(cluster.log.partitions(EVENTS)):
+        changelog, _ = await oracle.read(cluster.log, CUSTOMERS, partition)
+        rows = [record.value for record in changelog if record.key == PARTITION_KEY and record.value]
+        found.append(decode_partition(rows[-1]).parameters)
+    return found
+
+
+async def test_parameters_reach_every_partition_while_workers_die(cluster: Cluster, tmp_path: Path) -> None:
+    """The base currency, rules that change, boundaries and ticks: the same everywhere in the end."""
+    working, holding = worker("a", tmp_path, cluster.url), clock(tmp_path, cluster.url)
+    asked = 0
+    for n in range(10):
+        await cluster.feed(EVENTS_FED // 10)
+        await asyncio.sleep(cluster.random.uniform(0.3, 1.5))
+        working.kill()
+        working = worker("a", tmp_path, cluster.url)
+        if n % 3 == 1:
+            holding.kill()
+            (tmp_path / "clock" / "lifecycle.toml").write_text(f"new_days = {30 + n}\n")
+            holding = clock(tmp_path, cluster.url)
+        if n % 3 == 2 and await ask_for_boundaries(cluster.log, f"request {n}", 60) is not None:
+            asked += 1
+    assert holding.terminate() == 0, holding.tail()
+    await cluster.settled()
+    assert asked == 3
+    first, *others = await parameters(cluster)
+    assert (first.base_currency, first.rules.new_days) == ("EUR", 37)
+    assert first.boundaries is not None
+    assert others == [first] * 3
+    assert await cluster.differences() == []

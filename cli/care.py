@@ -54,8 +54,8 @@ async def _rebuild(data_dir: Path) -> None:
             raise Refused(str(error)) from error
     if settings.distributed:
         print(
-            f"{records:,} records are to be folded again. Workers that ran end, for this took their place: "
-            "start them again; GET /readyz of an API says how far they are."
+            f"{records:,} records are to be folded again: restart the workers, whose place this took. "
+            "GET /readyz of an API says how far they are."
         )
         return
     with Progress(

@@ -1,7 +1,9 @@
 """Which processes make up Headwater on Kafka? Any number of each; the README says what each one does."""
 
 import asyncio
+import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -141,7 +143,14 @@ async def _worker(data_dir: Path, port: int) -> None:
 
 
 async def _failure(folding: "Folding") -> None:
-    raise await folding.failed
+    """End the process where its projections died, at once: there is nothing to save.
+
+    What it had begun is a transaction that the next owner has decided, or decides, and the local store is a
+    cache. Stopping in order would wait for parts that are broken. A supervisor starts it again.
+    """
+    error = await folding.failed  # told by folding, with its traceback
+    print(f"headwater: the projections died and the process ends: {error}", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 async def _api(data_dir: Path, port: int) -> None:

@@ -31,6 +31,7 @@ from streams.topics import FAILED, TRANSITIONS, partition_for
 SLICE = 40  # records between two places to give way: some 3 ms
 EFFECTS_AT_MOST = 1_000  # rows and outputs of one transaction
 AHEAD_AT_MOST_MS = 5 * 60 * 1000
+BYTES_AT_MOST = 1_000_000  # of an event; Kafka takes a little more, and headwater.failed keeps all of it
 
 
 class Run(NamedTuple):
@@ -330,7 +331,10 @@ class _Fold:
 
 
 def _decoded(record: Record) -> Event:
+    value = record.value or b""
+    if len(value) > BYTES_AT_MOST:
+        raise Rejected(f"The record has {len(value):,} bytes: send at most {BYTES_AT_MOST:,}.")
     try:
-        return decode(record.value or b"")
+        return decode(value)
     except Undecodable as error:
         raise Rejected(f"These bytes are no event: {error}.") from error

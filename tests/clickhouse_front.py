@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from tempfile import NamedTemporaryFile
 from threading import Lock, Thread
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
@@ -37,6 +38,7 @@ INTERFACE = frozenset(
     }
 )
 READS = re.compile(rb"\s*(SELECT|WITH|SHOW|DESC|DESCRIBE|EXISTS|EXPLAIN|KILL|\()", re.IGNORECASE)
+INSERT = re.compile(rb"\s*(INSERT\s+INTO\s+.*?)\s+FORMAT\s+(\w+)\s*?\n", re.IGNORECASE | re.DOTALL)
 LAST_FORMAT = re.compile(rb"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 CODE = re.compile(r"Code: (\d+)\. ")
 STATUS = {497: 403, 516: 403, 60: 404, 81: 404, 46: 404, 47: 404, 62: 400, 27: 400, 6: 400, 457: 400}
@@ -227,11 +229,25 @@ def quoted(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
+@contextmanager
+def infile(statement: bytes) -> Iterator[bytes]:
+    """The statement with the rows of an INSERT in a file: chDB would end rows in the query at a blank line."""
+    insert = INSERT.match(statement)
+    if insert is None:
+        yield statement
+        return
+    with NamedTemporaryFile() as rows:
+        rows.write(statement[insert.end() :])
+        rows.flush()
+        yield b"%s FROM INFILE %s FORMAT %s" % (insert[1], quoted(rows.name).encode(), insert[2])
+
+
 def run(connection: Any, statement: bytes, asked: dict[str, str]) -> Answer:
     values = {
         name.removeprefix("param_"): value for name, value in asked.items() if name.startswith("param_")
     }
-    result = connection.query(statement, asked.get("default_format", "TabSeparated"), params=values)
+    with infile(statement) as complete:
+        result = connection.query(complete, asked.get("default_format", "TabSeparated"), params=values)
     body = result.bytes() or b""
     named = LAST_FORMAT.search(statement[-200:])
     shown = named[1].decode() if named else "TabSeparated" if body else None

@@ -8,7 +8,6 @@ import clickhouse_connect
 import pytest
 
 from schemas.codec import Undecodable, decode
-from schemas.events import CustomerEvent
 from streams.log import Record
 from streams.topics import EVENTS, TRANSITIONS
 from tests.clickhouse import ClickHouse
@@ -78,7 +77,9 @@ async def test_an_archive_killed_between_insert_and_note(
             for partition in range(cluster.log.partitions(topic)):
                 rows = client.query(ROWS, parameters={"topic": topic, "partition": partition}).result_rows
                 records, _ = await oracle.read(cluster.log, topic, partition)
-                assert rows == [row for record in records if (row := _row(record)) is not None]
+                expected = [row for record in records if (row := _row(record)) is not None]
+                assert set(rows) <= set(expected)
+                assert {row[1:] for row in rows} == {row[1:] for row in expected}  # an event sent again, once
     assert last.terminate() == 0
 
 
@@ -88,5 +89,4 @@ def _row(record: Record) -> tuple[int, str, str, int] | None:
         event = decode(record.value or b"")
     except Undecodable:
         return None
-    customer = getattr(event, "customer_id", "") if isinstance(event, CustomerEvent) else ""
-    return record.offset, event.event_id, customer or getattr(event, "customer_id", ""), event.occurred_at
+    return record.offset, event.event_id, getattr(event, "customer_id", ""), event.occurred_at

@@ -15,8 +15,8 @@ import msgspec
 
 from bench.data import data_dir, settings
 from bench.events import Spread
+from bench.folds import Three, decode_three, encode_three
 from schemas.codec import decode
-from schemas.events import Event, OrderPlaced
 from streams import folding
 from streams.engine import Engine
 from streams.fold import Run
@@ -25,25 +25,6 @@ from streams.log import Append
 from streams.rows import PARTITION_KEY, encode_partition
 from streams.runtime import tune
 from streams.topics import CUSTOMERS, EVENTS
-
-
-class Three(msgspec.Struct, array_like=True, frozen=True):
-    """The state of the three-field fold."""
-
-    count: int = 0
-    spend_minor: int = 0
-    last_at: int = 0
-
-    def evolve(self, event: Event) -> "Three":
-        if not isinstance(event, OrderPlaced):
-            return self
-        return Three(
-            self.count + 1, self.spend_minor + event.amount_minor, max(self.last_at, event.occurred_at)
-        )
-
-
-encode_three = msgspec.msgpack.Encoder().encode
-decode_three = msgspec.msgpack.Decoder(Three).decode
 
 
 class ThreeFieldLane(Lane):

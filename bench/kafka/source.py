@@ -5,6 +5,7 @@ are run by hand: it prints the broker's URL and what they should find.
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -17,13 +18,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from bench.data import END_MS, PARTITIONS
 from bench.events import generate
-from bench.folds import FOLDS
+from bench.folds import whole
 from schemas.codec import encode
 from schemas.events import OrderPlaced
 from streams.kafka_client import connection
 from streams.kafka_log import KafkaLog
 from streams.kafka_topics import Topics, planned
 from streams.log import Append, TopicSpec
+from streams.rows import CustomerRow
 from streams.settings import Settings
 from streams.topics import CUSTOMERS, EVENTS, FAILED, TRANSITIONS, partition_for, topic_specs
 from tests.kafka.broker import Broker
@@ -34,7 +36,10 @@ GONE_S = 30.0
 
 
 class Totals(NamedTuple):
-    """What the state of every customer adds up to, and how many transitions were announced."""
+    """What the state of every customer adds up to, and how many transitions were announced.
+
+    Events cause those that are counted here; Headwater announces what time causes too.
+    """
 
     customers: int
     spend_minor: int
@@ -46,28 +51,20 @@ async def fill(url: str, events: int, customers: int) -> Totals:
     specs = topic_specs(PARTITIONS)
     await make(url, specs)
     log = await KafkaLog.open(connection(Settings(log_url=url)), [EVENTS])
-    known: set[str] = set()
-    spend = 0
+    rows: dict[str, CustomerRow] = {}
+    spend = transitions = offset = 0
     try:
         generated = generate(events, customers, end_ms=END_MS)
         while part := list(islice(generated, BATCH)):
             keyed = [(event.customer_id.encode(), event) for event in part]
             await log.append([Append(EVENTS, partition_for(k, PARTITIONS), k, encode(e)) for k, e in keyed])
-            known.update(event.customer_id for event in part)
             spend += sum(event.amount_minor for event in part if isinstance(event, OrderPlaced))
+            for offset, event in enumerate(part, offset + 1):  # noqa: B020
+                rows[event.customer_id], changed = whole(rows.get(event.customer_id), event, offset)
+                transitions += changed is not None
     finally:
         await log.close()
-    return Totals(len(known), spend, _transitions(events, customers))
-
-
-def _transitions(events: int, customers: int) -> int:
-    """Those that events cause; Headwater announces what time causes too."""
-    rows, transitions = {}, 0
-    step = FOLDS["whole"].step
-    for offset, event in enumerate(generate(events, customers, end_ms=END_MS)):
-        rows[event.customer_id], changed = step(rows.get(event.customer_id), event, offset)
-        transitions += changed is not None
-    return transitions
+    return Totals(len(rows), spend, transitions)
 
 
 async def make(url: str, specs: Sequence[TopicSpec]) -> None:
@@ -121,6 +118,7 @@ def main() -> None:
     with TemporaryDirectory(prefix="headwater-bench-") as path:
         broker = Broker(Path(path))
         broker.start()
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             print(broker.url, asyncio.run(fill(broker.url, events, customers)), flush=True)
             while True:

@@ -8,12 +8,17 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
   $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
+BENCH_VENV ?= .venv-bench
+# Bytewax has wheels up to Python 3.12
+BENCH_PYTHON ?= $(shell for p in python3 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 DATA ?= .headwater
 ARGS ?=
 UI ?=
 COMPOSE := docker compose
 
-.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser lint format bench clean-data clean lock
+.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser lint format bench bench-kafka chaos \
+  clean-data clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +57,9 @@ secrets: # in .env, for its owner's eyes: what is missing is added, and nothing 
 test: $(VENV)/.ready-dev browser ## every test (ARGS="tests/unit -k rfm")
 	$(BIN)/python -m pytest $(ARGS)
 
+chaos: $(VENV)/.ready-dev ## kill workers hundreds of times over a million events on a real Kafka (hours)
+	HEADWATER_CHAOS=1 HEADWATER_REQUIRE_KAFKA=1 $(BIN)/python -m pytest tests/kafka/test_survival.py tests/kafka/test_archiving.py $(ARGS)
+
 test-unit: $(VENV)/.ready-dev ## the tests without I/O, in seconds
 	$(BIN)/python -m pytest tests/unit $(ARGS)
 
@@ -74,24 +82,30 @@ format: $(VENV)/.ready-dev ## let ruff fix and format
 bench: $(VENV)/.ready-dev ## measure the bars and write bench/results/
 	$(BIN)/python -m bench $(ARGS)
 
+bench-kafka: $(BENCH_VENV)/.ready ## the same against peers on one Kafka (needs Java 17 and Maven; 20 minutes)
+	$(BENCH_VENV)/bin/python -m bench.kafka $(ARGS)
+
 clean-data: ## forget all events and everything derived from them
 	@test ! -e $(DATA)/lock || $(PYTHON) -c 'import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX | fcntl.LOCK_NB)' \
 	  $(DATA)/lock 2>/dev/null || { echo "make: $(DATA) is in use; stop its server first (Ctrl-C)" >&2; exit 2; }
 	rm -rf $(DATA)
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 lock: ## resolve the dependencies again (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build \
 	  pyproject.toml -o requirements.lock $(ARGS)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build --group dev \
 	  -c requirements.lock pyproject.toml -o requirements-dev.lock $(ARGS)
+	cp requirements.lock requirements-bench.lock  # what is locked there is preferred, where Quix allows it
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build --group bench \
+	  pyproject.toml -o requirements-bench.lock $(ARGS)
 
 # What is installed is what the lock files say, by hash. A stamp keeps an unchanged environment untouched.
 define install
-	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r $(1) >&2; \
-	else $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1) >&2; fi
+	@if command -v uv >/dev/null; then uv pip install -q --compile-bytecode --python $(@D)/bin/python --require-hashes -r $(1) >&2; \
+	else $(@D)/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $(1) >&2; fi
 endef
 
 $(BIN)/python:
@@ -106,4 +120,12 @@ $(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/python
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready
 	$(call install,requirements-dev.lock)
+	@touch $@
+
+$(BENCH_VENV)/bin/python:
+	@test -n "$(BENCH_PYTHON)" || { echo "make: the peers need Python 3.11 or 3.12; name one with make BENCH_PYTHON=…" >&2; exit 2; }
+	@if command -v uv >/dev/null; then uv venv -q --python $(BENCH_PYTHON) $(BENCH_VENV) >&2; else $(BENCH_PYTHON) -m venv $(BENCH_VENV) >&2; fi
+
+$(BENCH_VENV)/.ready: requirements-bench.lock | $(BENCH_VENV)/bin/python
+	$(call install,requirements-bench.lock)
 	@touch $@

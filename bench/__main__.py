@@ -4,8 +4,6 @@ Each measurement runs in a process of its own; the contestants of one comparison
 the same log. A full run also writes what it prints to bench/results/embedded.json.
 """
 
-import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,21 +11,10 @@ from typing import Annotated
 import typer
 
 from bench.report import Row, show, write
+from bench.running import measured
 
 RESULTS = Path(__file__).parent / "results" / "embedded.json"
 FULL = 1_000_000
-
-
-def measured(module: str, *arguments: object) -> dict[str, float]:
-    """What a measurement printed."""
-    print(f"bench: {module} {' '.join(map(str, arguments))}", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", f"bench.{module}", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
-    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    print(f"       {result}", file=sys.stderr, flush=True)
-    return result
 
 
 def against_faust(what: str, events: int) -> tuple[float, float]:

@@ -22,21 +22,16 @@ from faust.types import TP, ConsumerMessage
 
 from bench.data import PARTITIONS, data_dir
 from bench.events import Spread
-from bench.fold import Three, decode_three, encode_three
-from projections import customer as customers
-from projections import orders
-from projections.parameters import Parameters
+from bench.folds import Three, decode_three, encode_three, whole
 from schemas.codec import decode, encode
-from schemas.events import CustomerEvent, LifecycleChanged
+from schemas.events import CustomerEvent
 from streams import sqlite_transport
 from streams.log import Record, TopicSpec
-from streams.outputs import output_id
-from streams.rows import ID_BYTES, SEEN_IDS, CustomerRow, decode_row, encode_row, has_seen
+from streams.rows import decode_row, encode_row
 from streams.runtime import tune
 from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, TRANSITIONS, topic_specs
 
-PARAMETERS = Parameters()
 TABLE = TopicSpec("headwater-customers-changelog", PARTITIONS, compacted=True)
 
 
@@ -66,38 +61,6 @@ class Consumer(sqlite_transport.Consumer):
 
 class Transport(sqlite_transport.Transport):
     Consumer = Consumer
-
-
-def whole(row: CustomerRow | None, event: CustomerEvent, offset: int) -> tuple[CustomerRow, Any]:
-    """The whole customer fold of one event: the new row, and the transition if there is one."""
-    event_id = bytes.fromhex(event.event_id.replace("-", ""))
-    if row is None:
-        row = CustomerRow(customers.FOLD_VERSION, offset, b"", None, 0, "", None, customers.Packed())
-    elif has_seen(row, event_id):
-        return row, None
-    state = customers.evolve_packed(row.state, event)
-    seen = (row.seen + event_id)[-SEEN_IDS * ID_BYTES :]
-    stage, since, reason, due, changed = row.stage, row.stage_since_ms, row.reason, row.next_due_ms, None
-    if stage is None or type(event) in orders.HANDLES:
-        view = customers.lifecycle_of(state, event.occurred_at, PARAMETERS)
-        reason, due = view.reason, view.next_change_at
-        if view.stage != stage:
-            changed = LifecycleChanged(
-                event_id=output_id(EVENTS, 0, offset, event.customer_id, "lifecycle"),
-                occurred_at=event.occurred_at,
-                received_at=event.received_at,
-                customer_id=event.customer_id,
-                from_stage=stage,
-                to_stage=view.stage,
-                reason=reason,
-                late=False,
-                rules_version="default",
-                cause_topic=EVENTS,
-                cause_partition=0,
-                cause_offset=offset,
-            )
-            stage, since = view.stage, event.occurred_at
-    return CustomerRow(row.fold_version, offset, seen, stage, since, reason, due, state), changed
 
 
 async def run(path: Path, what: str) -> dict[str, float]:

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -32,11 +33,20 @@ class Row(NamedTuple):
         return self.measured <= self.required
 
 
-def write(path: Path, rows: list[Row]) -> None:
-    """The rows as JSON, with the machine, the versions and the commit that gave them."""
+def write(
+    path: Path,
+    rows: list[Row],
+    packages: Sequence[str] = PACKAGES,
+    others: Mapping[str, str] | None = None,
+) -> None:
+    """The rows as JSON, with the machine, the versions and the commit that gave them.
+
+    `others` are versions of what is no Python package.
+    """
+    versions = {"python": platform.python_version()} | {name: version(name) for name in packages}
     document = {
         "machine": {"cpus": os.cpu_count(), "memory_gib": _memory_gib(), "system": platform.platform()},
-        "versions": {"python": platform.python_version()} | {name: version(name) for name in PACKAGES},
+        "versions": versions | dict(others or {}),
         "commit": _commit(),
         "rows": [
             {
@@ -60,7 +70,8 @@ def show(rows: list[Row]) -> None:
     for row in rows:
         required = "" if row.required is None else f"{row.sense} {row.required:,g} {row.unit}"
         holds = {True: "yes", False: "NO", None: "reported"}[row.holds]
-        table.add_row(row.bar, required, f"{row.measured:,.3g} {row.unit}", holds)
+        measured = f"{row.measured:,.0f}" if row.measured >= 1_000 else f"{row.measured:.3g}"
+        table.add_row(row.bar, required, f"{measured} {row.unit}", holds)
     Console(width=140).print(table)
 
 

@@ -3,13 +3,16 @@
 What any transport needs for it: the message, the schema that leaves it alone, and the consumer's bookkeeping.
 """
 
-from collections.abc import MutableMapping
+import asyncio
+from collections.abc import Callable, MutableMapping
 from typing import Any, cast
 
 import faust
 from faust.types import TP, ConsumerMessage
 
 from streams.fold import Run
+
+LOOK_S = 0.005  # again, for room in an agent's buffer
 
 
 class RunSchema(faust.Schema[None, Run]):
@@ -32,8 +35,25 @@ class RunConsumer:
     """
 
     app: Any
+    flow_active: bool
+    should_stop: bool
     _acked: MutableMapping[TP, list[int]]
     _acked_index: MutableMapping[TP, set[int]]
+    _buffered_partitions: set[TP]  # those whose agent's buffer is full
+    _get_active_partitions: Callable[[], set[TP]]
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ASYNC109
+        """The next runs, asked for as soon as an agent's buffer has room.
+
+        Faust would look again after a second where all buffers are full, and where some are, wait for events
+        of the other partitions: meanwhile the agents run out of runs.
+        """
+        while self._buffered_partitions and not self._get_active_partitions():
+            if self.should_stop or not self.flow_active:
+                break
+            await asyncio.sleep(LOOK_S)
+        wait_s = LOOK_S if self._buffered_partitions else timeout
+        return await cast(Any, super())._wait_next_records(wait_s)
 
     def _to_message(self, tp: TP, run: Run) -> ConsumerMessage:
         return ConsumerMessage(

@@ -71,7 +71,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         most = cast(Transport, self.transport).run_records
         with fetcher._subscriptions.fetch_context():
-            found = await fetcher.fetched_records(active_partitions, timeout=timeout, max_records=most)
+            found = await self._found(fetcher, active_partitions, timeout, most)
             assignment = consumer._subscription.subscription.assignment
             runs = {}
             for tp in self.starts.keys() & assignment.tps:
@@ -79,6 +79,24 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 if state.has_valid_position and (tp in found or state.position > self.starts[tp]):
                     runs[tp] = [self._run(tp, found.get(tp, ()), state.position)]
             return runs
+
+    async def _found(
+        self,
+        fetcher: Any,
+        active_partitions: set[TP],
+        timeout: float | None,  # noqa: ASYNC109
+        most: int,
+    ) -> dict[TP, Sequence[Any]]:
+        """Up to `most` records of each partition.
+
+        aiokafka counts them over all partitions, in order: then one partition's runs fill its agent's buffer,
+        and the others get none while it waits for its transactions.
+        """
+        found: dict[TP, Sequence[Any]] = {}
+        if not fetcher._subscriptions.reassignment_in_progress:  # else what is found first may be lost
+            for tp in tuple(active_partitions):  # which another thread may change
+                found |= await fetcher.fetched_records({tp}, timeout=0, max_records=most)
+        return found or await fetcher.fetched_records(active_partitions, timeout=timeout, max_records=most)
 
     def _run(self, tp: TP, found: Sequence[Any], end: int) -> Run:
         """What was read up to `end`: perhaps no record, but markers of transactions that were given up."""

@@ -231,7 +231,7 @@ def quoted(value: str) -> str:
 
 @contextmanager
 def infile(statement: bytes) -> Iterator[bytes]:
-    """The statement with the rows of an INSERT in a file: chDB would end rows in the query at a blank line."""
+    """The statement with the rows of an INSERT in a file: chDB ends rows in a query at a blank line."""
     insert = INSERT.match(statement)
     if insert is None:
         yield statement

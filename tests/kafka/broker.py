@@ -118,6 +118,12 @@ class Broker:
     def sasl_url(self) -> str:
         return f"kafka://127.0.0.1:{self.sasl_port}"
 
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Return once it takes connections."""
         with (self._path / "output").open("ab") as output:

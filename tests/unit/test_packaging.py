@@ -12,6 +12,8 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 RUN = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
 DEV = [*RUN, *PROJECT["dependency-groups"]["dev"]]
+BENCH = [*RUN, *PROJECT["dependency-groups"]["bench"]]
+FILES = {"requirements.lock": RUN, "requirements-dev.lock": DEV, "requirements-bench.lock": BENCH}
 LOCKED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;]+)", re.MULTILINE)
 
 
@@ -23,7 +25,7 @@ def locked(name: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize(("file", "wanted"), [("requirements.lock", RUN), ("requirements-dev.lock", DEV)])
+@pytest.mark.parametrize(("file", "wanted"), FILES.items())
 def test_lock_files_are_in_step_with_pyproject(file: str, wanted: list[str]) -> None:
     """Each dependency is locked, at versions that pyproject.toml allows; else: make lock."""
     versions = locked(file)
@@ -40,7 +42,7 @@ def test_tests_run_on_what_users_get() -> None:
     assert {name: dev.get(name) for name in run} == run
 
 
-@pytest.mark.parametrize("file", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("file", FILES)
 def test_lock_files_have_hashes_and_no_host(file: str) -> None:
     """What is installed is known by its hash, wherever it comes from."""
     text = (ROOT / file).read_text("utf-8")
@@ -66,4 +68,4 @@ def test_help_lists_every_target_that_is_for_people() -> None:
     phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
     assert phony is not None
     assert described <= set(phony[1].split())
-    assert {"help", "setup", "demo", "test", "lint", "bench", "clean-data"} <= described
+    assert {"help", "setup", "demo", "test", "lint", "bench", "bench-kafka", "clean-data"} <= described

@@ -17,8 +17,7 @@ ARGS ?=
 UI ?=
 COMPOSE := docker compose
 
-.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser lint format bench bench-kafka chaos \
-  clean-data clean lock
+.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser java lint format bench bench-kafka chaos clean-data clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,10 +53,10 @@ secrets: # in .env, for its owner's eyes: what is missing is added, and nothing 
 	for name in HEADWATER_API_KEY CLICKHOUSE_PASSWORD; do \
 	  grep -q "^$$name=" .env || echo "$$name=$$(od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n')" >> .env; done
 
-test: $(VENV)/.ready-dev browser ## every test (ARGS="tests/unit -k rfm")
+test: $(VENV)/.ready-dev browser java ## every test (ARGS="tests/unit -k rfm")
 	$(BIN)/python -m pytest $(ARGS)
 
-chaos: $(VENV)/.ready-dev ## kill workers hundreds of times over a million events on a real Kafka (hours)
+chaos: $(VENV)/.ready-dev java ## kill workers hundreds of times over a million events on a real Kafka (hours)
 	HEADWATER_CHAOS=1 HEADWATER_REQUIRE_KAFKA=1 $(BIN)/python -m pytest tests/kafka/test_survival.py tests/kafka/test_archiving.py $(ARGS)
 
 test-unit: $(VENV)/.ready-dev ## the tests without I/O, in seconds
@@ -69,6 +68,13 @@ browser: # the browser tests use an installed Chromium; as root on Debian, one i
 	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium; } >&2 \
 	      || echo "make: could not install chromium; the browser tests will skip" >&2; \
 	  else echo "make: no Chromium found; install one (on Debian: sudo apt install chromium) or the browser tests skip" >&2; fi; }
+
+java: # the Kafka tests run a broker that Maven fetches; as root on Debian, Java and Maven are installed
+	@{ command -v java && command -v mvn; } >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends \
+	      default-jre-headless maven; } >&2 || echo "make: could not install Java and Maven; the Kafka tests will skip" >&2; \
+	  else echo "make: no Java and Maven found; install them (on Debian: sudo apt install default-jre-headless maven) or the Kafka tests skip" >&2; fi; }
 
 lint: $(VENV)/.ready-dev ## ruff, its formatter, and mypy --strict
 	$(BIN)/ruff check .

@@ -1,11 +1,16 @@
 """What did the caller send? JSON of a bounded size, or a problem that says what to send instead."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 
 from api.problems import Problem
 from schemas import document
 
 MAX_BODY_BYTES = 1 << 20
+
+
+JSON = "application/json"
 
 
 async def read_json(request: Request) -> object:
@@ -22,13 +27,13 @@ async def read_json(request: Request) -> object:
         ) from error
 
 
-def require_json(request: Request) -> None:
+def require_json(request: Request, kinds: Sequence[str] = (JSON,)) -> None:
     """Raises Problem (415) for another content type, also where the body says nothing: a page of another
     origin can send those, but not JSON."""
     content_type = request.headers.get("content-type", "")
     kind, _, parameters = content_type.partition(";")
     charset = parameters.replace('"', "").replace(" ", "").lower()
-    if kind.strip().lower() != "application/json" or charset not in ("", "charset=utf-8"):
+    if kind.strip().lower() not in kinds or charset not in ("", "charset=utf-8"):
         raise Problem(415, f"The Content-Type is {content_type[:80]!r}: send UTF-8 JSON as application/json.")
 
 

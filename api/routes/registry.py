@@ -12,6 +12,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from api import answers
+from api.bodies import JSON, require_json
 from api.openapi import described, json_body
 from api.problems import Problem
 from schemas import registry
@@ -19,6 +20,8 @@ from schemas.registry import Registered, UnknownSchema
 
 # The codes of Confluent's own answers, which its clients understand
 SUBJECT_NOT_FOUND, VERSION_NOT_FOUND, SCHEMA_NOT_FOUND, INVALID_SCHEMA = 40401, 40402, 40403, 42201
+
+CONFLUENT_JSON = "application/vnd.schemaregistry.v1+json"  # no page of another origin can send it
 
 router = APIRouter(prefix="/registry", tags=["registry"])
 
@@ -95,7 +98,7 @@ async def version(subject: str, version: int | Literal["latest"]) -> Response:
 @router.post(
     "/subjects/{subject}",
     summary="Look a schema up",
-    responses=described((200, "With its id and version.", SubjectVersion), 404, 422),
+    responses=described((200, "With its id and version.", SubjectVersion), 404, 415, 422),
     openapi_extra=json_body(
         {"type": "object", "required": ["schema"], "properties": {"schema": {"type": "string"}}},
         {"a schema": {"value": {"schema": '{"type": "record", "name": "OrderPlaced", "fields": []}'}}},
@@ -103,6 +106,7 @@ async def version(subject: str, version: int | Literal["latest"]) -> Response:
 )
 async def lookup(subject: str, request: Request) -> Response:
     """For writers that do not register: which id has this schema? The docs in it make no difference."""
+    require_json(request, (JSON, CONFLUENT_JSON))
     try:
         known = [registry.lookup(subject, version) for version in registry.versions(subject)]
     except UnknownSchema as unknown:

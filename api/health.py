@@ -1,5 +1,6 @@
 """How is a process that serves no data? /healthz, /readyz and /metrics of a worker, an archive or a clock."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
@@ -13,7 +14,10 @@ from api.head import HeadAsGet
 from api.metrics import Metrics
 from api.problems import Problem
 from api.routes.operations import Ready, healthz
+from streams.log import LogUnavailable
 from streams.settings import Settings
+
+LOOK_S = 2.0
 
 
 class Health(NamedTuple):
@@ -33,16 +37,23 @@ def create_health(settings: Settings, follower: str, look: Callable[[], Awaitabl
     problems.install(app)
     app.get("/healthz")(healthz)
 
+    async def looked() -> Health:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return await look()
+        except (TimeoutError, LogUnavailable) as error:
+            return Health(str(error) or f"Kafka gives no answer in {LOOK_S:.0f} s", {})
+
     @app.get("/readyz")
     async def readyz() -> Response:
-        trouble, lag = await look()
+        trouble, lag = await looked()
         if trouble:
             raise Problem(503, f"Not ready: {trouble}.", headers={"Retry-After": "1"}, lag=dict(lag))
         return answers.answer(Ready("ready", dict(lag)))
 
     @app.get("/metrics")
     async def measured(_request: Request) -> Response:
-        trouble, lag = await look()
+        trouble, lag = await looked()
         metrics.lag(follower, lag)
         metrics.set(ready=float(not trouble))
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

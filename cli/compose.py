@@ -24,7 +24,7 @@ from streams.archive import Archive
 from streams.clock import BadRules
 from streams.engine import Engine
 from streams.loading import Load, LoadRefused
-from streams.log import Log, LogUnavailable
+from streams.log import Log, LogUnavailable, OutcomeUnknown, ProducerFenced
 from streams.rows import FoldVersionMismatch
 from streams.schema_ids import OtherIds, adopt, check
 from streams.settings import Settings
@@ -32,6 +32,8 @@ from streams.sqlite_log import SqliteLog
 from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
 
 CANNOT_START = (
+    ProducerFenced,
+    OutcomeUnknown,
     RegistryRefused,
     LogUnavailable,
     OtherIds,

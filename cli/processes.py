@@ -15,6 +15,8 @@ from cli.errors import Refused
 from cli.options import DATA_DIR, PORT, DataDir, Port
 from cli.run import run_until_stopped
 
+STOP_WITHIN_S = 9.0  # where Kafka is away: what is under way is a transaction, or will be done again
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
@@ -32,7 +34,7 @@ def worker(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
     Needs HEADWATER_LOG_URL=kafka://…. Each worker has a data directory of its own, which may be lost: it is
     recovered from the changelog. HEADWATER_WORKER_ID keeps its partitions for it while it restarts.
     """
-    run_until_stopped(_worker(data_dir, port))
+    run_until_stopped(_worker(data_dir, port), STOP_WITHIN_S)
 
 
 def api(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
@@ -41,7 +43,7 @@ def api(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
     Needs HEADWATER_LOG_URL=kafka://… and HEADWATER_HISTORY_URL=clickhouse://…. The data directory keeps the
     read model, which may be lost: it is filled again from the changelog.
     """
-    run_until_stopped(_api(data_dir, port))
+    run_until_stopped(_api(data_dir, port), STOP_WITHIN_S)
 
 
 def archive(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
@@ -49,7 +51,7 @@ def archive(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
 
     Needs HEADWATER_LOG_URL=kafka://… and HEADWATER_HISTORY_URL=clickhouse://…; several share the partitions.
     """
-    run_until_stopped(_archive(data_dir, port))
+    run_until_stopped(_archive(data_dir, port), STOP_WITHIN_S)
 
 
 def tick(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
@@ -58,7 +60,7 @@ def tick(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
     Needs HEADWATER_LOG_URL=kafka://…. The holder tells the base currency, the lifecycle rules (in
     DATA_DIR/lifecycle.toml), ticks and RFM boundaries; of several processes one holds the clock at a time.
     """
-    run_until_stopped(_tick(data_dir, port))
+    run_until_stopped(_tick(data_dir, port), STOP_WITHIN_S)
 
 
 class _Process:

@@ -1,9 +1,11 @@
 """How does a command run, and how is it stopped? SIGINT and SIGTERM end it in order."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
+from threading import Timer
 from typing import Any, TypeVar
 
 import structlog
@@ -14,6 +16,7 @@ from streams.runtime import tune
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
+GAVE_UP = 1
 INTERRUPTED = 130  # what shells report of a command that Ctrl-C ended
 
 
@@ -29,16 +32,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
-    """Run work that has no end of its own: being stopped is its success."""
+def run_until_stopped(work: Coroutine[Any, Any, None], within_s: float | None = None) -> None:
+    """Run work that has no end of its own: being stopped is its success.
+
+    Work that has nothing to lose may be given up `within_s` of the signal, where what it waits for is away.
+    """
     with suppress(Stopped):
-        _run(work)
+        _run(work, within_s)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, T], within_s: float | None = None) -> T:
     tune()
     with asyncio.Runner(loop_factory=_loop) as runner:
-        return runner.run(_until_signalled(work))
+        return runner.run(_until_signalled(work, within_s))
 
 
 def _loop() -> asyncio.AbstractEventLoop:
@@ -49,7 +55,12 @@ def _loop() -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
-async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
+def _give_up() -> None:
+    logger.error("stop_given_up", reason="what it waits for does not answer")
+    os._exit(GAVE_UP)
+
+
+async def _until_signalled(work: Coroutine[Any, Any, T], within_s: float | None) -> T:
     task = asyncio.ensure_future(work)
     stopped = False
 
@@ -58,6 +69,10 @@ async def _until_signalled(work: Coroutine[Any, Any, T]) -> T:
         if not stopped:  # a second signal does not cancel the clean-up that the first began
             stopped = True
             task.cancel()
+            if within_s is not None:
+                give_up = Timer(within_s, _give_up)
+                give_up.daemon = True
+                give_up.start()
 
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -40,6 +40,7 @@ def create_app(
         broker="kafka://",  # not asked: the transport knows where
         broker_session_timeout=settings.session_seconds,
         broker_request_timeout=RECOVERED_S,
+        broker_max_poll_interval=RECOVERED_S,
         consumer_group_instance_id=settings.worker_id,
         store="memory://",
         datadir=settings.data_dir / "faust",

@@ -196,7 +196,7 @@ class Archive:
     async def _reject(
         self, topic: str, runs: Mapping[int, Sequence[Record]], refused: Sequence[Refused]
     ) -> None:
-        """What the history refused goes to headwater.failed, unless it is there already.
+        """What the history refused goes to headwater.failed; after a crash once more, with the same event_id.
 
         Events that do not decode are the lane's to report, and failures are not reported again.
         """

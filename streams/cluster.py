@@ -1,5 +1,6 @@
 """What is the engine to a process that only serves? Kafka to append to, and projections that others keep."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 
@@ -48,7 +49,13 @@ class Cluster:
         """Have the holder of the clock put new RFM boundaries in force. Raises LogUnavailable."""
         if await ask_for_boundaries(self._log, str(uuid.uuid4()), ANSWERED_S) is None:
             return None
-        await self._projected.caught_up()
+        try:
+            async with asyncio.timeout(ANSWERED_S):
+                await self._projected.caught_up()
+        except TimeoutError:
+            raise LogUnavailable(
+                "The boundaries are told, and the workers do not fold them: see that they run."
+            ) from None
         return self._projected.parameters()[0].boundaries
 
     async def end_load(self, source: BoundarySource) -> Boundaries | None:  # noqa: ARG002

@@ -15,7 +15,16 @@ from projections.parameters import Rules
 from projections.times import DAY_MS
 from streams.clock import Clock, keep_time, unfinished_loads
 from streams.loading import Progress
-from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer, TopicPartition
+from streams.log import (
+    Append,
+    Log,
+    LogUnavailable,
+    OutcomeUnknown,
+    Position,
+    Producer,
+    Record,
+    TopicPartition,
+)
 from streams.membership import Commit
 from streams.projected import Projected, ReadModel
 from streams.settings import Settings
@@ -24,22 +33,15 @@ from streams.topics import CLOCK, LOADS
 logger = structlog.get_logger(__name__)
 
 GROUP = "headwater-clock"
-ASKED, ANSWERED = b"calibrate", b"calibrated"
+ASKED, ANSWERED = b"asked/", b"answered/"
 CALIBRATE_EVERY_S = 60.0
 RETRY_S = 1.0
 READ_RECORDS = 1_000
 
 
-class Request(msgspec.Struct, frozen=True):
-    """Please compute boundaries."""
-
-    id: str
-
-
 class Answer(msgspec.Struct, frozen=True):
-    """These requests are done: boundaries of so many customers are in force, or nobody has an order."""
+    """Boundaries of so many customers are in force; None, nobody has an order yet."""
 
-    requests: list[str]
     customers: int | None
 
 
@@ -62,10 +64,7 @@ class Holder:
         try:
             while True:
                 try:
-                    producer = await self._log.producer(GROUP)
-                    self.trouble = ""
-                    duties = _Duties(self._settings, self._log, self._read_model, self._projected, producer)
-                    await duties.do(self._rules)
+                    await self._hold_once()
                 except* (LogUnavailable, OutcomeUnknown) as errors:
                     self.trouble = "; ".join(map(str, errors.exceptions))
                     logger.error("clock_waits", reason=self.trouble)
@@ -74,70 +73,92 @@ class Holder:
             self.holds = False
             logger.info("clock_released")
 
+    async def _hold_once(self) -> None:
+        producer = await self._log.producer(GROUP)
+        try:
+            self.trouble = ""
+            await _Duties(self, producer).do()
+        finally:
+            await producer.close()
+
 
 class _Duties:
     """One producer's worth of holding the clock."""
 
-    def __init__(
-        self, settings: Settings, log: Log, read_model: ReadModel, projected: Projected, producer: Producer
-    ) -> None:
-        self._settings = settings
-        self._log = log
-        self._read_model = read_model
-        self._projected = projected
+    def __init__(self, holder: Holder, producer: Producer) -> None:
+        self._holder = holder
+        self._settings = holder._settings
+        self._log = holder._log
+        self._projected = holder._projected
         self._producer = producer
         self._transacting = asyncio.Lock()
-        self._clock = Clock(log, projected.now_ms, projected.parameters, self._append)
-        self._next: dict[TopicPartition, int] = {(CLOCK, 0): 0}
+        self._clock = Clock(self._log, self._projected.now_ms, self._projected.parameters, self._append)
+        self._next: dict[TopicPartition, int] = {}
+        self._asked: dict[bytes, None] = {}  # requests without an answer
+        self._tried_day = 0  # the last stream day that boundaries were computed for
 
     async def _append(self, batch: Sequence[Append]) -> Sequence[Position]:
         async with self._transacting:
             return await self._producer.transact(batch)
 
-    async def do(self, rules: Rules | None) -> None:
-        """Tell what is to be told once, then tick and calibrate for ever."""
+    async def do(self) -> None:
+        """Tell what is to be told once, tick, and calibrate for ever."""
         await self._clock.set_currency(self._settings.currency)
-        await self._projected.caught_up()
-        await self._clock.set_rules(rules)
-        self._next[LOADS, 0] = (await self._log.end_offsets(LOADS))[0]
+        self._next = {(CLOCK, 0): 0, (LOADS, 0): (await self._log.end_offsets(LOADS))[0]}
         async with asyncio.TaskGroup() as duties:
-            duties.create_task(self._calibrate())
+            duties.create_task(self._tell())
             if self._settings.clock == "wall":
                 duties.create_task(keep_time(self._clock, self._log, self._settings.tick_seconds))
 
-    async def _calibrate(self) -> None:
-        """New boundaries where they are asked for, at the end of a load, and on each new stream day."""
-        requests: dict[str, None] = {}
+    async def _tell(self) -> None:
+        await self._caught_up()
+        await self._clock.set_rules(self._holder._rules)
         while True:
-            news = [record for place in self._next for record in await self._read(place)]
-            loaded = False
-            for key, value in news:
-                if key == ASKED:
-                    requests[msgspec.json.decode(value, type=Request).id] = None
-                elif key == ANSWERED:
-                    for answered in msgspec.json.decode(value, type=Answer).requests:
-                        requests.pop(answered, None)
-                elif key.startswith(b"load/"):
-                    loaded = loaded or msgspec.json.decode(value, type=Progress).done
+            loaded = await self._hear()
             if loaded and self._settings.clock == "wall" and not await unfinished_loads(self._log):
                 await self._clock.tick()
-            if requests or loaded or self._is_new_day():
-                await self._projected.caught_up()
-                found = await self._clock.calibrate(self._read_model, self._projected.as_of_ms())
-                answer = Answer(list(requests), None if found is None else found.customers)
-                await self._append([Append(CLOCK, 0, ANSWERED, msgspec.json.encode(answer))])
-                requests.clear()
+            if self._asked or loaded or self._is_new_day():
+                await self._calibrate()
             await self._log.wait(self._next, timeout_s=CALIBRATE_EVERY_S)
 
-    async def _read(self, place: TopicPartition) -> list[tuple[bytes, bytes]]:
-        chunk = await self._log.read(*place, self._next[place], READ_RECORDS)
+    async def _calibrate(self) -> None:
+        """New boundaries: where they are asked for, at the end of a load, and on each new stream day."""
+        await self._caught_up()
+        self._tried_day = self._projected.as_of_ms() // DAY_MS
+        found = await self._clock.calibrate(self._holder._read_model, self._projected.as_of_ms())
+        answer = msgspec.json.encode(Answer(None if found is None else found.customers))
+        if self._asked:
+            await self._append([Append(CLOCK, 0, ANSWERED + request, answer) for request in self._asked])
+            self._asked.clear()
+
+    async def _caught_up(self) -> None:
+        self._holder.trouble = "the workers have records still to fold; wait"
+        await self._projected.caught_up()
+        self._holder.trouble = ""
+
+    async def _hear(self) -> bool:
+        """Take in what was asked and answered up to now; whether a load has ended."""
+        for record in await self._read((CLOCK, 0)):
+            key = record.key or b""
+            if key.startswith(ASKED):
+                self._asked[key.removeprefix(ASKED)] = None
+            elif key.startswith(ANSWERED):
+                self._asked.pop(key.removeprefix(ANSWERED), None)
+        loads = [record.value for record in await self._read((LOADS, 0)) if record.value is not None]
+        return any(msgspec.json.decode(value, type=Progress).done for value in loads)
+
+    async def _read(self, place: TopicPartition) -> list[Record]:
+        records: list[Record] = []
+        while (chunk := await self._log.read(*place, self._next[place], READ_RECORDS)).records:
+            records += chunk.records
+            self._next[place] = chunk.end
         self._next[place] = chunk.end
-        prefix = b"load/" if place[0] == LOADS else b""
-        return [(prefix + (record.key or b""), record.value or b"") for record in chunk.records]
+        return records
 
     def _is_new_day(self) -> bool:
         in_force = [p.boundaries.as_of if p.boundaries else 0 for p in self._projected.parameters()]
-        return min(in_force, default=0) // DAY_MS < self._projected.as_of_ms() // DAY_MS
+        done_day = max(self._tried_day, min(in_force, default=0) // DAY_MS)
+        return done_day < self._projected.as_of_ms() // DAY_MS
 
 
 async def ask_for_boundaries(log: Log, request_id: str, timeout_s: float) -> int | None:
@@ -145,17 +166,16 @@ async def ask_for_boundaries(log: Log, request_id: str, timeout_s: float) -> int
 
     Raises LogUnavailable where nobody answers in time.
     """
-    (asked,) = await log.append([Append(CLOCK, 0, ASKED, msgspec.json.encode(Request(request_id)))])
+    request = request_id.encode()
+    (asked,) = await log.append([Append(CLOCK, 0, ASKED + request, b"{}")])
     following: Mapping[TopicPartition, int] = {(CLOCK, 0): asked.offset + 1}
     try:
         async with asyncio.timeout(timeout_s):
             while True:
                 chunk = await log.read(CLOCK, 0, following[CLOCK, 0], READ_RECORDS)
                 for record in chunk.records:
-                    if record.key == ANSWERED and record.value is not None:
-                        answer = msgspec.json.decode(record.value, type=Answer)
-                        if request_id in answer.requests:
-                            return answer.customers
+                    if record.key == ANSWERED + request and record.value is not None:
+                        return msgspec.json.decode(record.value, type=Answer).customers
                 following = {(CLOCK, 0): chunk.end}
                 await log.wait(following, timeout_s)
     except TimeoutError:

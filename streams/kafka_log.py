@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
+from weakref import WeakSet
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -52,7 +53,7 @@ POLL_AT_MOST_S = 0.1
 TRANSACTION_MS = 60_000
 CLOSE_S = 2.0
 EARLIEST, LATEST = -2, -1
-FENCED = (kafka.ProducerFenced, kafka.InvalidProducerEpoch, kafka.InvalidProducerIdMapping)
+FENCED = (kafka.ProducerFenced, kafka.InvalidProducerEpoch)
 
 
 class KafkaLog:
@@ -66,7 +67,7 @@ class KafkaLog:
         self._appender: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
         self._groups: dict[str, AIOKafkaConsumer] = {}
-        self._transactional: list[KafkaProducer] = []
+        self._transactional: WeakSet[KafkaProducer] = WeakSet()
 
     @classmethod
     async def open(cls, connecting: Mapping[str, Any], topics: Sequence[str]) -> "KafkaLog":
@@ -181,16 +182,25 @@ class KafkaLog:
     async def append(self, batch: Sequence[Append]) -> Sequence[Position]:
         try:
             producer = await self._idempotent()
-            sent = await _send(producer, batch)
         except (KafkaError, TimeoutError) as error:
             raise LogUnavailable(f"Kafka does not take the append ({_text(error)}).") from error
-        found = await asyncio.gather(*(each.stored for each in sent), return_exceptions=True)
+        sent: list[_Sent] = []
+        reason = f"no answer in {PATIENCE_S:.0f} s"
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await _send(producer, batch, sent)
+                await asyncio.gather(*(each.stored for each in sent))
+        except (KafkaError, TimeoutError) as error:
+            reason = str(error) or reason
+        await asyncio.sleep(0)  # for what was stored beside what failed
         positions = _positions(sent, len(batch))
         if None not in positions:
             return cast(list[Position], positions)
-        self._appender = None  # after a batch that failed, the next ones of a partition are out of sequence
+        if (
+            self._appender is producer
+        ):  # after a failed batch, the next ones of a partition are out of sequence
+            self._appender = None
         await _closed(producer)
-        reason = next(_text(each) for each in found if isinstance(each, BaseException))
         raise LogUnavailable(f"Kafka does not confirm the append ({reason}).", positions)
 
     async def _idempotent(self) -> AIOKafkaProducer:
@@ -226,7 +236,8 @@ class KafkaLog:
             raise LogUnavailable(
                 f"Kafka opens no transactions for {transactional_id} ({_text(error)}): see to the broker."
             ) from error
-        self._transactional.append(producer := KafkaProducer(opened, transactional_id))
+        producer = KafkaProducer(opened, transactional_id)
+        self._transactional.add(producer)
         return producer
 
     # Groups
@@ -255,7 +266,7 @@ class KafkaLog:
     async def close(self) -> None:
         if self._appender is not None:
             await _closed(self._appender)
-        await asyncio.gather(*(producer.close() for producer in self._transactional))
+        await asyncio.gather(*(producer.close() for producer in list(self._transactional)))
         for consumer in self._groups.values():
             await consumer.stop()
         await self._client.close()
@@ -272,11 +283,14 @@ class KafkaProducer:
         try:
             await self._producer.begin_transaction()
             # aiokafka would commit what is left of a transaction of which a batch failed: so wait for all
-            sent = await _send(self._producer, batch)
+            sent: list[_Sent] = []
+            await _send(self._producer, batch, sent)
             await asyncio.gather(*(each.stored for each in sent))
             await self._producer.commit_transaction()
         except FENCED as error:
-            raise ProducerFenced(f"A later producer holds {self._id!r}.") from error
+            raise ProducerFenced(
+                f"A later producer holds {self._id!r}, or its transaction took too long."
+            ) from error
         except (KafkaError, TimeoutError) as error:
             await self.close()
             raise OutcomeUnknown(
@@ -300,13 +314,12 @@ class _Sent(NamedTuple):
     stored: "asyncio.Future[Any]"
 
 
-async def _send(producer: AIOKafkaProducer, batch: Sequence[Append]) -> list[_Sent]:
-    """Hand over the records, batched by partition in their order."""
+async def _send(producer: AIOKafkaProducer, batch: Sequence[Append], sent: list[_Sent]) -> None:
+    """Hand over the records, batched by partition in their order; `sent` has the batches so far."""
     by_partition: dict[TopicPartition, list[int]] = defaultdict(list)
     for place, record in enumerate(batch):
         by_partition[record.topic, record.partition].append(place)
     now_ms = time.time_ns() // 1_000_000
-    sent = []
     for (topic, partition), places in by_partition.items():
         while places:
             builder, fitting = producer.create_batch(), 0
@@ -318,14 +331,13 @@ async def _send(producer: AIOKafkaProducer, batch: Sequence[Append]) -> list[_Se
             stored = await producer.send_batch(builder, topic, partition=partition)
             sent.append(_Sent(topic, partition, places[:fitting], stored))
             places = places[fitting:]
-    return sent
 
 
 def _positions(sent: Sequence[_Sent], size: int) -> list[Position | None]:
     """Where the records are, in their order; None for those of a batch that failed."""
     positions: list[Position | None] = [None] * size
     for topic, partition, places, stored in sent:
-        if stored.exception() is None:
+        if stored.done() and not stored.cancelled() and stored.exception() is None:
             first = stored.result().offset
             for index, place in enumerate(places):
                 positions[place] = Position(topic, partition, first + index)
@@ -333,10 +345,26 @@ def _positions(sent: Sequence[_Sent], size: int) -> list[Position | None]:
 
 
 async def _closed(producer: AIOKafkaProducer) -> None:
-    """Stop a producer, without waiting for a broker that is away."""
+    """Give up a transaction under way and stop, without waiting for a broker that is away.
+
+    A transaction that stays open holds up the readers of every partition in it, until Kafka gives it up.
+    """
+    transactions = producer._txn_manager
     with suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_S):
+            if (
+                transactions is not None
+                and transactions.transactional_id
+                and transactions.is_in_transaction()
+            ):
+                await producer.abort_transaction()
             await producer.stop()
+            return
+    if (sending := producer._sender.sender_task) is not None:
+        sending.cancel()
+    with suppress(KafkaError, TimeoutError):
+        async with asyncio.timeout(CLOSE_S):
+            await producer.client.close()
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types

@@ -16,14 +16,19 @@ from aiokafka.errors import KafkaError, for_code
 
 from streams.kafka_client import probe
 from streams.log import LogUnavailable, TopicSpec
-from streams.topics import CUSTOMERS, EVENTS, FAILED
+from streams.topics import EVENTS, FAILED, ONE_PARTITION
 
+APPLY = "headwater topics apply"
 FOR_EVER = -1
+KEPT = {"cleanup.policy": "delete", "retention.ms": str(FOR_EVER), "retention.bytes": str(FOR_EVER)}
+STAMPED = {"message.timestamp.type": "LogAppendTime"}  # an event's append time, whoever appended it
 RETENTION = ("retention.ms", "retention.bytes", "delete.retention.ms")
+ONLY_RAISED = (*RETENTION, "min.insync.replicas", "max.message.bytes")
 TOMBSTONES_MS = 30 * 86_400_000  # a worker whose local store is older would not hear of a deletion
 DYNAMIC = 1  # config source: set on the topic
 REQUEST_MS = 10_000
 KNOWN_EVERY_S = 0.05
+KNOWN_S = 30.0
 
 
 class Found(NamedTuple):
@@ -69,13 +74,9 @@ def wanted(spec: TopicSpec, replicas: int) -> dict[str, str]:
             "segment.bytes": str(64 << 20),
         }
     else:
-        config |= {
-            "cleanup.policy": "delete",
-            "retention.ms": str(FOR_EVER),
-            "retention.bytes": str(FOR_EVER),
-        }
+        config |= KEPT
     if spec.name == EVENTS:
-        config["message.timestamp.type"] = "LogAppendTime"  # an event's append time, whoever appended it
+        config |= STAMPED
     if spec.name == FAILED:
         config["max.message.bytes"] = str(2 << 20)  # the largest record of another topic, and why it failed
     return config
@@ -101,7 +102,7 @@ def planned(specs: Sequence[TopicSpec], found: Mapping[str, Found], replicas: in
                 f"{spec.name} has {topic.replicas} replicas, not {replicas}: have Kafka reassign its "
                 f"partitions, or plan with --replicas {topic.replicas}."
             )
-            config.pop("min.insync.replicas")
+            config["min.insync.replicas"] = str(max(1, topic.replicas - 1))
         differing = {name: value for name, value in config.items() if _is_to_set(name, topic.config, value)}
         if differing:
             changes.append(Change(spec, False, differing, topic.config))
@@ -112,7 +113,7 @@ def _is_to_set(name: str, in_force: Mapping[str, str], value: str) -> bool:
     now = in_force.get(name)
     if now == value:
         return False
-    return name not in RETENTION or now is None or (int(now) != FOR_EVER and _longer(value, now))
+    return name not in ONLY_RAISED or now is None or (int(now) != FOR_EVER and _longer(value, now))
 
 
 def _longer(value: str, now: str) -> bool:
@@ -122,14 +123,17 @@ def _longer(value: str, now: str) -> bool:
 def faults(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[str]:
     """Why the engine must not start on these topics, a sentence each."""
     missing = [spec.name for spec in specs if spec.name not in found]
-    told = [f"Kafka has no topic {', '.join(missing)}: run `headwater topics apply`."] if missing else []
+    told = [f"Kafka has no topic {', '.join(missing)}: run `{APPLY}`."] if missing else []
     events = found.get(EVENTS)
     for spec in specs:
         topic = found.get(spec.name)
         if topic is None:
             continue
-        keyed = spec.partitions > 1 or spec.name == CUSTOMERS
-        if keyed and events is not None and topic.partitions != events.partitions:
+        if spec.name in ONE_PARTITION and topic.partitions != 1:
+            told.append(
+                f"{spec.name} has {topic.partitions} partitions, not 1: delete it, and run `{APPLY}`."
+            )
+        elif spec.name not in ONE_PARTITION and events is not None and topic.partitions != events.partitions:
             told.append(
                 f"{spec.name} has {topic.partitions} partitions and {EVENTS} has {events.partitions}: delete "
                 f"the one that is wrong, if it holds nothing, and run `headwater topics apply`."
@@ -137,7 +141,17 @@ def faults(specs: Sequence[TopicSpec], found: Mapping[str, Found]) -> list[str]:
         if spec.compacted and topic.config.get("cleanup.policy") != "compact":
             told.append(
                 f"{spec.name} has cleanup.policy={topic.config.get('cleanup.policy')}, so that Kafka would "
-                "forget customers: run `headwater topics apply`, which sets it to compact."
+                f"forget customers: run `{APPLY}`, which sets it to compact."
+            )
+        wrong = [
+            f"{name}={topic.config.get(name)}"
+            for name, value in (KEPT | STAMPED if spec.name == EVENTS else {}).items()
+            if topic.config.get(name) != value
+        ]
+        if wrong:
+            told.append(
+                f"{spec.name} has {', '.join(wrong)}, so that Kafka would lose events or let their append "
+                f"times be made up: run `{APPLY}`, which sets it right."
             )
     return told
 
@@ -157,7 +171,7 @@ class Topics:
         try:
             await admin.start()
             yield cls(admin)
-        except KafkaError as error:
+        except (KafkaError, TimeoutError) as error:
             raise LogUnavailable(f"Kafka does not tell of its topics ({error!r}): try again.") from error
         finally:
             await admin.close()
@@ -189,7 +203,7 @@ class Topics:
 
     async def _known(self, names: Sequence[str]) -> None:
         """Return once the brokers tell of the topics: they are created a moment before."""
-        async with asyncio.timeout(REQUEST_MS / 1000):
+        async with asyncio.timeout(KNOWN_S):
             while len(await self.found(names)) < len(names):  # noqa: ASYNC110  # Kafka does not tell
                 await asyncio.sleep(KNOWN_EVERY_S)
 

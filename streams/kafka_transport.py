@@ -12,7 +12,7 @@ from typing import Any, cast
 
 import aiokafka
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
@@ -25,6 +25,7 @@ from streams.log import Record
 FETCH_BYTES = 1 << 20  # of a partition
 FETCH_WAIT_MS = 500
 HEARTBEATS_A_SESSION = 5
+COMMIT_S = 2.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -117,28 +118,64 @@ class Consumer(RunConsumer, driver.Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._assigned: set[TP] = set()
+        self._assigned: frozenset[TP] = frozenset()
+        self._seeking = asyncio.Lock()
+        self._taking: asyncio.Task[None] | None = None
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        self._assigned = set()
+        """Give up what is being taken over, then what is owned: the next owner comes after this."""
+        self._assigned = frozenset()
+        if self._taking is not None:
+            self._taking.cancel()
+            await asyncio.wait({self._taking})
         await super().on_partitions_revoked(revoked)
         lane = self.transport.lane
         await asyncio.gather(*(lane.release(partition) for partition in list(lane.partitions)))
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        self._assigned = set(assigned)
+        self._assigned = frozenset(assigned)
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Take over what is assigned and not owned yet, and seek to where the partition rows say."""
-        assigned, lane = self._assigned, self.transport.lane
-        await asyncio.gather(*(lane.take_over(p) for _, p in assigned if p not in lane.partitions))
-        positions = {tp: lane.partitions[tp.partition].position for tp in assigned}
-        await self.seek_wait(positions)
-        return positions
+        """Take over what is assigned and not owned yet, and seek to where the partition rows say.
+
+        Faust asks for it after a rebalance, and at any time from its fetcher: one at a time. Raises
+        IllegalStateError where the assignment is revoked meanwhile: Faust then waits for the next one.
+        """
+        async with self._seeking:
+            assigned, lane = self._assigned, self.transport.lane
+            self._taking = asyncio.create_task(self._take_over(assigned))
+            try:
+                await asyncio.wait({self._taking})
+            finally:
+                self._taking.cancel()
+            if self._assigned is not assigned or self._taking.cancelled():
+                raise IllegalStateError("The partitions were revoked while they were taken over.")
+            self._taking.result()
+            positions = {tp: lane.partitions[tp.partition].position for tp in assigned}
+            await self.seek_wait(positions)
+            return positions
+
+    async def _take_over(self, assigned: frozenset[TP]) -> None:
+        lane = self.transport.lane
+        try:
+            async with asyncio.TaskGroup() as group:
+                for tp in assigned:
+                    if tp.partition not in lane.partitions:
+                        group.create_task(lane.take_over_patiently(tp.partition))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        """Only lag displays read it: a broker that is away must not hold up a stop."""
+        try:
+            async with asyncio.timeout(COMMIT_S):
+                return await super()._commit(offsets)
+        except TimeoutError:
+            return False
 
 
 class Producer(driver.Producer):

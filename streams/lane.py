@@ -65,21 +65,39 @@ class Lane:
     async def take_over(self, partition: int) -> int:
         """Own a partition: fence its former owner, recover its rows; returns the next record to fold.
 
-        Raises LostPlace where the log ends before what is folded.
+        Raises LogUnavailable, or LostPlace where the log does not have what comes next.
         """
+        await self._take_over(partition)
+        self._owned.add(partition)
+        return self._partitions[partition].position
+
+    async def _take_over(self, partition: int) -> None:
+        if (former := self._producers.pop(partition, None)) is not None:
+            await former.close()
         self._producers[partition] = await self._log.producer(f"headwater-{partition}")
         await self._recover(partition)
         row, _ = self._table.partition(partition)
         row = new_partition(Parameters()) if row is None else row
+        start = (await self._log.start_offsets(EVENTS))[partition]
         end = (await self._log.end_offsets(EVENTS))[partition]
-        if row.position > end:
+        if not start <= row.position <= end:
             raise LostPlace(
-                f"{EVENTS}/{partition} ends at {end} and is folded up to {row.position}: the log lost "
-                "records; restore it, or run `headwater rebuild` to fold what is left."
+                f"{EVENTS}/{partition} has the records from {start} to {end} and is folded up to "
+                f"{row.position}: the log lost records; restore it, or run `headwater rebuild` to fold what "
+                "is left."
             )
         self._partitions[partition] = row
-        self._owned.add(partition)
-        return row.position
+
+    async def take_over_patiently(self, partition: int) -> None:
+        """Take over, for as long as it takes until the log can be asked."""
+        while True:
+            try:
+                await self.take_over(partition)
+            except LogUnavailable as error:
+                await self._wait(partition, error)
+            else:
+                self._troubles.pop(partition, None)
+                return
 
     async def release(self, partition: int) -> None:
         """Own a partition no longer, once the run that is being folded is done or refused."""
@@ -101,7 +119,7 @@ class Lane:
                 try:
                     await self.apply(run)
                 except OutcomeUnknown as error:
-                    await self._until(run.partition, error, partial(self.take_over, run.partition))
+                    await self._until(run.partition, error, partial(self._take_over, run.partition))
                 except RegistryUnavailable as error:
                     await self._until(run.partition, error, partial(_resolved, error.schema_id))
                 else:
@@ -136,6 +154,8 @@ class Lane:
         within runs, all would be folded at once, and then all wait for the disk.
         """
         row = self._partitions[run.partition]
+        if run.end <= row.position:
+            return  # of before the partition was taken over: it is folded
         if run.start > row.position:
             raise LostPlace(
                 f"{run.topic}/{run.partition} is folded up to {row.position}, a run begins at {run.start}."

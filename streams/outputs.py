@@ -5,6 +5,8 @@ from hashlib import blake2b
 from schemas.events import ProcessingFailed
 from streams.log import Record
 
+KEPT_BYTES = 1_500_000
+
 
 def output_id(*cause: object) -> str:
     """The id of an output, from its cause: the same cause gives the same id, whatever run it was in.
@@ -16,7 +18,10 @@ def output_id(*cause: object) -> str:
 
 
 def processing_failed(topic: str, partition: int, record: Record, kind: str, reason: str) -> ProcessingFailed:
-    """What headwater.failed keeps of a record: origin, reason and bytes; `kind` is who refused it."""
+    """What headwater.failed keeps of a record: origin, reason and bytes; `kind` is who refused it.
+
+    Of more than KEPT_BYTES the first are kept, so that a failure fits where the record did.
+    """
     return ProcessingFailed(
         event_id=output_id(topic, partition, record.offset, kind),
         occurred_at=record.timestamp_ms,
@@ -26,5 +31,5 @@ def processing_failed(topic: str, partition: int, record: Record, kind: str, rea
         offset=record.offset,
         reason=reason,
         key=record.key,
-        value=record.value,
+        value=None if record.value is None else record.value[:KEPT_BYTES],
     )

@@ -13,6 +13,7 @@ EXAMPLES = "headwater.examples"
 MODELS = "headwater.models"
 DECISIONS = "headwater.decisions"
 CLOCK = "headwater.clock"  # what the holder of the clock is asked; its partition is assigned to the holder
+ONE_PARTITION = frozenset({LOADS, EXAMPLES, MODELS, CLOCK})
 
 
 def topic_specs(partitions: int) -> list[TopicSpec]:

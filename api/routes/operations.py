@@ -1,5 +1,7 @@
 """GET /healthz, /readyz, /metrics: is the engine alive, is it ready, and how is it doing?"""
 
+import asyncio
+
 from fastapi import APIRouter, Request
 from msgspec import Struct
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,6 +13,7 @@ from api.problems import Problem
 from api.services import Services, Used
 
 READ_MODEL_BEHIND = 5_000  # records
+LOOK_S = 2.0
 
 router = APIRouter(tags=["operations"])
 
@@ -37,7 +40,11 @@ async def healthz() -> Response:
 )
 async def readyz(services: Used) -> Response:
     """For a load balancer: 503, with the records behind by partition, while answers would be old."""
-    trouble, lag = await _trouble(services)
+    try:
+        async with asyncio.timeout(LOOK_S):
+            trouble, lag = await _trouble(services)
+    except TimeoutError:
+        trouble, lag = f"the log gives no answer in {LOOK_S:.0f} s", {}
     if trouble:
         raise Problem(503, f"Not ready: {trouble}.", headers={"Retry-After": "1"}, lag=lag)
     return answers.answer(Ready("ready", lag))

@@ -48,6 +48,7 @@ RECORD_BYTES = 1 << 10  # what a record is taken to have, to ask for about as ma
 REQUEST_MS = 10_000
 PATIENCE_S = 10.0  # for a broker that is away
 RETRY_S = 0.1
+KNOWN_S = 2.0
 POLL_S = 0.01  # between two looks for something new, at first
 POLL_AT_MOST_S = 0.1
 TRANSACTION_MS = 60_000
@@ -78,10 +79,7 @@ class KafkaLog:
             await log._client.bootstrap()
             await log._client.set_topics(topics)
             for topic in topics:
-                partitions = log._client.cluster.partitions_for_topic(topic)
-                if not partitions:
-                    raise LogUnavailable(f"Kafka has no topic {topic}: run `headwater topics apply`.")
-                log._counts[topic] = len(partitions)
+                log._counts[topic] = await log._count(topic)
         except KafkaError as error:
             await log.close()
             raise LogUnavailable(f"Kafka does not say which topics it has ({error}): try again.") from error
@@ -89,6 +87,16 @@ class KafkaLog:
             await log.close()
             raise
         return log
+
+    async def _count(self, topic: str) -> int:
+        """The topic's partitions; a topic made just now is known to every broker in a moment."""
+        deadline = time.monotonic() + KNOWN_S
+        while not (partitions := self._client.cluster.partitions_for_topic(topic)):
+            if time.monotonic() > deadline:
+                raise LogUnavailable(f"Kafka has no topic {topic}: run `headwater topics apply`.")
+            await asyncio.sleep(RETRY_S)
+            await self._client.force_metadata_update()
+        return len(partitions)
 
     # Reading
 

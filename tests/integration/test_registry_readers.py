@@ -171,6 +171,9 @@ def test_what_is_not_there_is_told_by_confluents_codes(client: SchemaRegistryCli
     assert refused.value.http_status_code == 405
 
 
+CONFLUENT = {"content-type": "application/vnd.schemaregistry.v1+json"}
+
+
 def test_the_rest_of_the_shape(url: str) -> None:
     """What UIs ask besides; a lookup of nonsense is refused."""
     entry = registry.lookup(SUBJECT, "latest")
@@ -181,5 +184,5 @@ def test_the_rest_of_the_shape(url: str) -> None:
         assert http.get("/schemas/ids/999999/versions").json()["error_code"] == 40403
         assert http.get("/config/nothing").json()["error_code"] == 40401
         for body in (b"", b"[]", b'{"schema": 1}', b'{"schema": "string"}', b'{"schema": "{\\"a\\""}'):
-            answer = http.post(f"/subjects/{SUBJECT}", content=body)
+            answer = http.post(f"/subjects/{SUBJECT}", content=body, headers=CONFLUENT)
             assert (answer.status_code, answer.json()["error_code"]) == (422, 42201), body

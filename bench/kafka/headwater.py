@@ -12,6 +12,7 @@ from bench.kafka.contest import Contest, Totals
 from bench.kafka.source import forget_folded
 from cli.run import run as run_as_command
 from streams import folding
+from streams.kafka import opened
 from streams.settings import Settings
 from streams.topics import CUSTOMERS, TRANSITIONS
 from streams.worker import working
@@ -24,7 +25,7 @@ async def run(given: Contest) -> Totals:
     if given.what == "three":
         vars(folding)["Lane"] = ThreeFieldLane
     settings = Settings(data_dir=given.path, log_url=given.url, clock="events", partitions=PARTITIONS)
-    async with working(settings) as worker:
+    async with opened(settings) as log, working(settings, log) as worker:
         while not worker.lane.partitions:  # noqa: ASYNC110  # nothing is folded before
             await asyncio.sleep(0)
         given.meter.start()

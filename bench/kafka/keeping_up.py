@@ -72,7 +72,8 @@ def workers(url: str, path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
     processes = []
     try:
         for name in [f"bench-{number}" for number in range(WORKERS)]:
-            command = [sys.executable, "-m", "cli.main", "worker", "--data-dir", str(path / name)]
+            command = [sys.executable, "-m", "cli.main", "worker", "--port", "0"]
+            command += ["--data-dir", str(path / name)]
             environment = {"HEADWATER_LOG_URL": url, "HEADWATER_WORKER_ID": name, "HEADWATER_CLOCK": "events"}
             with (path / f"{name}.out").open("wb") as output:
                 processes.append(

@@ -23,6 +23,7 @@ from bench.folds import whole
 from bench.kafka.source import make
 from cli.run import run_until_stopped
 from projections.parameters import Parameters
+from streams.kafka import opened
 from streams.kafka_client import connection
 from streams.kafka_log import KafkaLog
 from streams.log import Append
@@ -86,7 +87,7 @@ def started(url: str, path: Path, stop: signal.Signals) -> tuple[float, float]:
 async def _work(url: str, path: Path) -> None:
     """A worker that says when it is ready."""
     settings = Settings(data_dir=path, log_url=url, worker_id="bench", clock="events", partitions=PARTITIONS)
-    async with working(settings) as worker:
+    async with opened(settings) as log, working(settings, log) as worker:
         while len(worker.lane.partitions) < PARTITIONS or not (await worker.status()).ready:  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
         print(READY, _resident_kib(), flush=True)

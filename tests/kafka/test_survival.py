@@ -24,7 +24,6 @@ STOPS = 50 if CHAOS else 10
 TERMINATIONS = 20 if CHAOS else 10
 ZOMBIES = 10 if CHAOS else 2
 TAKEN_OVER_S = 60.0
-BACKLOG = 5_000  # records that are to be folded when a worker is killed, where there are as many
 
 
 @pytest.fixture(autouse=True)

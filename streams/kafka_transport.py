@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, cast
 
 import aiokafka
+from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
 from faust.transport.drivers import aiokafka as driver
@@ -32,10 +33,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     """The thread in which aiokafka's consumer lives: committed records only, in runs of a partition."""
 
     consumer: "Consumer"
-    starts: dict[TP, int]  # of the next run, a partition
+    _assignment: Assignment | None = None  # the one in which the lane said where to start
+    _starts: dict[TP, int]  # of the next run, a partition
 
     def _create_worker_consumer(self, transport: Any) -> aiokafka.AIOKafkaConsumer:
-        self.starts = {}
         conf = self.app.conf
         session_ms = int(conf.broker_session_timeout * 1000)
         return aiokafka.AIOKafkaConsumer(
@@ -54,9 +55,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
-    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        await super().seek_wait(partitions)
-        self.starts.update(partitions)
+    async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
+        """Seek, and note it before a fetch that is under way in this thread can go on."""
+        self._assignment, self._starts = consumer._subscription.subscription.assignment, dict(partitions)
+        await super()._seek_wait(consumer, partitions)
 
     async def _fetch_records(
         self,
@@ -74,10 +76,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         with fetcher._subscriptions.fetch_context():
             found = await self._found(fetcher, active_partitions, timeout, most)
             assignment = consumer._subscription.subscription.assignment
+            if assignment is not self._assignment or assignment is None:
+                return {}  # of a new one, from where the group committed: the lane has not said yet
             runs = {}
-            for tp in self.starts.keys() & assignment.tps:
+            for tp in self._starts.keys() & assignment.tps:
                 state = assignment.state_value(tp)
-                if state.has_valid_position and (tp in found or state.position > self.starts[tp]):
+                if state.has_valid_position and (tp in found or state.position > self._starts[tp]):
                     runs[tp] = [self._run(tp, found.get(tp, ()), state.position)]
             return runs
 
@@ -101,7 +105,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 
     def _run(self, tp: TP, found: Sequence[Any], end: int) -> Run:
         """What was read up to `end`: perhaps no record, but markers of transactions that were given up."""
-        start, self.starts[tp] = self.starts[tp], end
+        start, self._starts[tp] = self._starts[tp], end
         if end < start or (found and found[0].offset < start):
             raise LostPlace(
                 f"{tp.topic}/{tp.partition} was to be read from {start}, and Kafka went elsewhere."

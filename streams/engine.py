@@ -35,7 +35,7 @@ class Engine:
         self.settings = settings
         self.log = log
         self.folding = Folding(
-            settings, log, table, lambda app, lane: Transport(app, log, lane, settings.run_records)
+            settings, log, table, lambda app, lane: Transport(app, log, lane, settings.records_a_run)
         )
         self.lane = self.folding.lane
         self.clock = Clock(log, self.now_ms, self.parameters, log.append)

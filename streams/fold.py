@@ -30,6 +30,9 @@ from streams.topics import FAILED, TRANSITIONS, partition_for
 
 SLICE = 40  # records between two places to give way: some 3 ms
 EFFECTS_AT_MOST = 1_000  # rows and outputs of one transaction
+EFFECTS_A_RECORD = (
+    2  # of a longer run: a row and an output, so that one transaction has all that events cause
+)
 AHEAD_AT_MOST_MS = 5 * 60 * 1000
 BYTES_AT_MOST = 1_000_000  # of an event; Kafka takes a little more, and headwater.failed keeps all of it
 
@@ -93,6 +96,7 @@ class _Fold:
         self._table = table
         self._partitions = partitions
         self._before = before
+        self._effects_at_most = max(EFFECTS_AT_MOST, EFFECTS_A_RECORD * len(run.records))
         self._stream_time = before.stream_time_ms
         self._events = before.events
         self._customers = before.customers
@@ -156,7 +160,7 @@ class _Fold:
         except Rejected as rejected:
             self._failed += 1
             self._reject(record, str(rejected))
-        if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
+        if len(self._changed) + len(self._outputs) >= self._effects_at_most:
             yield self.take(record.offset + 1)
 
     def _admit(self, record: Record, event: CustomerEvent) -> tuple[bytes, bytes]:
@@ -187,7 +191,7 @@ class _Fold:
             cause = output_id(key.decode(), due_ms, "lifecycle", self._parameters.rules.version)
             self._announce(record, key, row, cause, late=False)
             fired += 1
-            if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
+            if len(self._changed) + len(self._outputs) >= self._effects_at_most:
                 yield self.take(record.offset)
                 self._start_over()
             elif fired % SLICE == 0:
@@ -301,7 +305,7 @@ class _Fold:
                         self._announce(record, key, row, cause, late=False)
                 after = keys[-1]
                 self._swept_to = after.decode()
-                if len(self._changed) + len(self._outputs) >= EFFECTS_AT_MOST:
+                if len(self._changed) + len(self._outputs) >= self._effects_at_most:
                     yield self._take_under(before, record)
                     self._rows = {}
                 else:

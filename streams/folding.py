@@ -41,7 +41,7 @@ class Folding:
         transport: Callable[[faust.App, Lane], Transport],
     ) -> None:
         self._log = log
-        self._run_records = settings.run_records
+        self._records_a_run = settings.records_a_run
         self.lane = Lane(log, table)
         self.failed: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
         self._app = create_app(settings, self.lane, lambda app: transport(app, self.lane), self._on_failure)
@@ -87,7 +87,7 @@ class Folding:
             reason = self.lane.trouble
         elif self._app.rebalancing or not self._app.tables.actives_ready:
             reason = "partitions are being assigned; wait"
-        elif max(lag.values(), default=0) > self._run_records:
+        elif max(lag.values(), default=0) > self._records_a_run:
             reason = f"{sum(lag.values())} records are still to be folded; wait"
         else:
             reason = ""

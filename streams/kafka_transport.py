@@ -14,6 +14,7 @@ import aiokafka
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from yarl import URL
@@ -55,9 +56,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Fetch nothing before the lane has said from where.
+
+        The group's offsets are at the log's end mostly: a fetch there would wait for events to come, and the
+        next one for it.
+        """
+        self._ensure_consumer().pause(*(TopicPartition(*tp) for tp in assigned))
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         """Seek, and note it before a fetch that is under way in this thread can go on."""
         self._assignment, self._starts = consumer._subscription.subscription.assignment, dict(partitions)
+        consumer.resume(
+            *(TopicPartition(*tp) for tp in partitions)
+        )  # the fetcher goes on once they are sought
         await super()._seek_wait(consumer, partitions)
 
     async def _fetch_records(

@@ -74,7 +74,13 @@ class Settings(BaseSettings):
         None, description="The lifecycle rules; by default DATA_DIR/lifecycle.toml, if the file exists."
     )
     partitions: int = Field(4, ge=1, le=512, description="Partitions of a new data directory's keyed topics.")
-    run_records: int = Field(1000, ge=1, le=1000, description="Most records of one run of the batch lane.")
+    run_records: int | None = Field(
+        None,
+        ge=1,
+        le=4000,
+        description="Most records of one run of the batch lane; by default 1000 embedded, "
+        "where the API waits for it, and 4000 on Kafka.",
+    )
 
     @field_validator("api_key")
     @classmethod
@@ -90,6 +96,11 @@ class Settings(BaseSettings):
     def distributed(self) -> bool:
         """Whether the log is Kafka's."""
         return (self.log_url or "").startswith(KAFKA_SCHEME)
+
+    @property
+    def records_a_run(self) -> int:
+        """`run_records`, or its default."""
+        return self.run_records or (4_000 if self.distributed else 1_000)
 
     @property
     def log_path(self) -> Path:

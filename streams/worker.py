@@ -25,7 +25,7 @@ async def working(settings: Settings, log: Log) -> AsyncIterator[Folding]:
             settings,
             log,
             table,
-            lambda app, lane: Transport(app, connecting, lane, settings.run_records),
+            lambda app, lane: Transport(app, connecting, lane, settings.records_a_run),
         )
         async with folding.running():
             logger.info("worker_started", log=settings.log_url, worker=settings.worker_id)

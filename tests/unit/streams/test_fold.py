@@ -223,6 +223,7 @@ def test_a_crash_between_transactions_changes_nothing(
     whole = results(folded(*history))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fold_module, "EFFECTS_AT_MOST", effects_at_most)
+        patch.setattr(fold_module, "EFFECTS_A_RECORD", 0)
         partition = Partition().log(*history).fold(run_size, crash_after=crash_after).fold(run_size + 1)
     assert results(partition) == whole
 

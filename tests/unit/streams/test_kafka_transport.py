@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import AsyncMock, MagicMock
 
 import pytest
 from aiokafka.consumer.subscription_state import SubscriptionState
@@ -25,11 +25,19 @@ class Fetching:
         self._closed = False
         self._subscriptions = self.state
         self._consumer: Any = SimpleNamespace(
-            _fetcher=self, _closed=False, _subscription=self.state, seek=self._seek, position=self._position
+            _fetcher=self,
+            _closed=False,
+            _subscription=self.state,
+            pause=lambda *tps: [self.state.pause(tp) for tp in tps],
+            resume=lambda *tps: [self.state.resume(tp) for tp in tps],
+            seek=self._seek,
+            position=self._position,
         )
         transport = SimpleNamespace(run_records=1_000, app=MagicMock())
         self.thread = ConsumerThread(MagicMock(flow_active=True, _read_offset={}, transport=transport))
         self.thread.app.conf.broker_request_timeout = 1.0
+        self.thread._consumer = self._consumer
+        self.thread.consumer.threadsafe_partitions_assigned = AsyncMock()
 
     def assigned(self, committed: int) -> None:
         """The group assigns the partition anew, and its committed offset is looked up."""
@@ -96,3 +104,13 @@ async def test_what_is_read_after_the_lane_has_said_where_is_kept(fetching: Fetc
     fetching.meanwhile = reassigned_and_taken_over
     assert await fetching.fetched() == [(102, 105, [102, 103, 104])]
     assert await fetching.fetched() == [(105, 108, [105, 106, 107])]
+
+
+async def test_nothing_is_fetched_until_the_lane_has_said_where(fetching: Fetching) -> None:
+    """A fetch at the group's offset would wait there for events to come."""
+    fetching.assigned(committed=200)
+    await fetching.thread.on_partitions_assigned({ONE}, 2)
+    assert fetching.state.paused_partitions() == {ONE}
+    await fetching.says(103)
+    assert fetching.state.paused_partitions() == set()
+    assert await fetching.fetched() == [(103, 106, [103, 104, 105])]

@@ -173,7 +173,7 @@ class HistoryWriter:
         return [body for body in bodies if (body.partition, body.offset) not in present]
 
     def _insert(self, target: _Target, bodies: Sequence[Body]) -> list[Refused]:
-        """Insert, halving what ClickHouse refuses until the bad record is alone."""
+        """Insert; of what ClickHouse refuses, what we cannot decode each alone, and the others by halves."""
         try:
             self._client.raw_insert(
                 f"`{target.table}`",
@@ -187,20 +187,35 @@ class HistoryWriter:
                 raise
             if len(bodies) == 1:
                 return [self._refusal(target, bodies[0], error)]
+            faults = [_fault(target, body) for body in bodies]
+            sound = [body for body, fault in zip(bodies, faults, strict=True) if fault is None]
+            suspect = [body for body, fault in zip(bodies, faults, strict=True) if fault is not None]
             half = len(bodies) // 2
-            return self._insert(target, bodies[:half]) + self._insert(target, bodies[half:])
+            parts = (
+                [sound, *([body] for body in suspect)]
+                if sound and suspect
+                else [bodies[:half], bodies[half:]]
+            )
+            return [refusal for part in parts for refusal in self._insert(target, part)]
         return []
 
     @staticmethod
     def _refusal(target: _Target, body: Body, error: DatabaseError) -> Refused:
         """At fault is a record that does not decode, or that ClickHouse says is; else the error goes on."""
-        try:
-            codec.decode(HEADER.pack(0, target.schema_id) + body.avro)
-        except codec.Undecodable as undecodable:
-            return Refused(body.partition, body.offset, str(undecodable))
+        if (fault := _fault(target, body)) is not None:
+            return Refused(body.partition, body.offset, fault)
         if error.code in FAULTY_BYTES:
             return Refused(body.partition, body.offset, f"{target.table} cannot hold it: {said(error)}")
         raise error
+
+
+def _fault(target: _Target, body: Body) -> str | None:
+    """Why the body is no event of its schema."""
+    try:
+        codec.decode(HEADER.pack(0, target.schema_id) + body.avro)
+    except codec.Undecodable as undecodable:
+        return str(undecodable)
+    return None
 
 
 def _in_our_schema(header: bytes, body: Body) -> tuple[int, Body]:

@@ -280,19 +280,28 @@ class KafkaLog:
         await self._client.close()
 
 
+class _Sent(NamedTuple):
+    """A batch on its way: which records of the append it has, and aiokafka's word of where they will be."""
+
+    topic: str
+    partition: int
+    places: list[int]
+    stored: "asyncio.Future[Any]"
+
+
 class KafkaProducer:
     """A transactional producer: the newest of its id, or fenced."""
 
     def __init__(self, producer: AIOKafkaProducer, transactional_id: str) -> None:
         self._producer = producer
         self._id = transactional_id
+        self._is_closed = False
 
     async def transact(self, batch: Sequence[Append]) -> Sequence[Position]:
         try:
             await self._producer.begin_transaction()
             # aiokafka would commit what is left of a transaction of which a batch failed: so wait for all
-            sent: list[_Sent] = []
-            await _send(self._producer, batch, sent)
+            sent = await self._handed_over(batch)
             await asyncio.gather(*(each.stored for each in sent))
             await self._producer.commit_transaction()
         except FENCED as error:
@@ -309,17 +318,19 @@ class KafkaProducer:
             raise
         return cast(list[Position], _positions(sent, len(batch)))
 
+    async def _handed_over(self, batch: Sequence[Append]) -> list[_Sent]:
+        sent: list[_Sent] = []
+        try:
+            await _send(self._producer, batch, sent)
+        except kafka.IllegalOperation:  # the transaction was given up meanwhile: for which reason, it says
+            await self._producer._txn_manager.wait_for_transaction_end()
+            raise
+        return sent
+
     async def close(self) -> None:
-        await _closed(self._producer)
-
-
-class _Sent(NamedTuple):
-    """A batch on its way: which records of the append it has, and aiokafka's word of where they will be."""
-
-    topic: str
-    partition: int
-    places: list[int]
-    stored: "asyncio.Future[Any]"
+        if not self._is_closed:
+            self._is_closed = True
+            await _closed(self._producer)
 
 
 async def _send(producer: AIOKafkaProducer, batch: Sequence[Append], sent: list[_Sent]) -> None:
@@ -357,22 +368,26 @@ async def _closed(producer: AIOKafkaProducer) -> None:
 
     A transaction that stays open holds up the readers of every partition in it, until Kafka gives it up.
     """
-    transactions = producer._txn_manager
-    with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_S):
-            if (
-                transactions is not None
-                and transactions.transactional_id
-                and transactions.is_in_transaction()
-            ):
-                await producer.abort_transaction()
-            await producer.stop()
-            return
+    stopping = asyncio.create_task(_stopped(producer))  # which may find its sender cancelled, and we are not
+    try:
+        await asyncio.wait({stopping}, timeout=CLOSE_S)
+    finally:
+        stopping.cancel()
+    if stopping.done() and not stopping.cancelled() and not isinstance(stopping.exception(), KafkaError):
+        stopping.result()
+        return
     if (sending := producer._sender.sender_task) is not None:
         sending.cancel()
     with suppress(KafkaError, TimeoutError):
         async with asyncio.timeout(CLOSE_S):
             await producer.client.close()
+
+
+async def _stopped(producer: AIOKafkaProducer) -> None:
+    transactions = producer._txn_manager
+    if transactions is not None and transactions.transactional_id and transactions.is_in_transaction():
+        await producer.abort_transaction()
+    await producer.stop()
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types

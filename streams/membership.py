@@ -5,15 +5,19 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from streams.log import TopicPartition
 
+logger = structlog.get_logger(__name__)
+
 HEARTBEATS_A_SESSION = 5
+RETRY_S = 1.0
 NEVER_MS = 2**31 - 1
 
 Commit = Callable[[Mapping[TopicPartition, int]], Awaitable[None]]
@@ -46,12 +50,24 @@ async def share(
     )
     member = _Member(consumer, work)
     try:
-        await consumer.start()
+        await _started(consumer)
         consumer.subscribe(topics, listener=member)
         raise await member.failed
     finally:
         await member.end()
         await consumer.stop()
+
+
+async def _started(consumer: AIOKafkaConsumer) -> None:
+    """Start, once a broker answers: they did when the process started."""
+    while True:
+        try:
+            await consumer.start()
+        except KafkaConnectionError as error:
+            logger.error("group_waits", reason=str(error))
+            await asyncio.sleep(RETRY_S)
+        else:
+            return
 
 
 class _Member(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -197,6 +197,25 @@ BAD = {
 }
 
 
+async def test_many_bad_records_cost_an_insert_each(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not the twenty inserts that it takes to find one among a thousand by halves."""
+    inserts = 0
+    insert = history._client.raw_insert
+
+    def counted(*arguments: object, **options: object) -> object:
+        nonlocal inserts
+        inserts += 1
+        return insert(*arguments, **options)
+
+    monkeypatch.setattr(history._client, "raw_insert", counted)
+    run = records(*([page(f"c{n}") if n % 100 else BAD["a byte short"] for n in range(1_000)]))
+    assert len(archive(history, EVENTS, {0: run})) == 10
+    assert inserts == 12  # all, the sound ones, and ten
+    assert await rows(history, "SELECT count() FROM PageViewed") == [[990]]
+
+
 @pytest.mark.parametrize("bad", BAD)
 async def test_a_bad_record_is_refused_alone(history: History, bad: str) -> None:
     """The records around it arrive as they are, and the partition goes on behind it."""

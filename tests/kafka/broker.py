@@ -26,12 +26,19 @@ node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{sasl}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT
-sasl.enabled.mechanisms=PLAIN
+listeners={listeners},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners={listeners}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL,\
+CONTROLLER:PLAINTEXT
+listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN
 listener.name.sasl_plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule \
 required user_{user}="{password}";
+listener.name.sasl_ssl.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=\
+org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.ssl.keystore.type=PKCS12
+listener.name.sasl_ssl.ssl.keystore.location={keystore}
+listener.name.sasl_ssl.ssl.keystore.password={user}
 log.dirs={data}
 auto.create.topics.enable=false
 group.initial.rebalance.delay.ms=0
@@ -91,22 +98,37 @@ class Broker:
         self._path = path
         self._java = ["java", HEAP, f"-Dlog4j2.configurationFile={path / 'log4j2.xml'}", "-cp", f"{jars()}/*"]
         path.mkdir(parents=True, exist_ok=True)
-        self.port, self.sasl_port, controller = _free_ports(3)
+        self.port, self.sasl_port, self.tls_port, controller = _free_ports(4)
+        self.ca_file = path / "ca.pem"
+        keystore = path / "keystore.p12"
+        _make_certificate(keystore, self.ca_file)
+        ports = {"PLAINTEXT": self.port, "SASL_PLAINTEXT": self.sasl_port, "SASL_SSL": self.tls_port}
         (path / "log4j2.xml").write_text(LOGGING)
         (path / "server.properties").write_text(
             PROPERTIES.format(
-                port=self.port,
-                sasl=self.sasl_port,
+                listeners=",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items()),
                 controller=controller,
                 data=path / "data",
                 user=USER,
                 password=PASSWORD,
+                keystore=keystore,
             )
         )
         self._properties = str(path / "server.properties")
         tool = [*self._java, "kafka.tools.StorageTool"]
         cluster = "AAAAAAAAAAAAAAAAAAAAAA"
-        command = [*tool, "format", "--standalone", "-t", cluster, "-c", self._properties]
+        scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
+        command = [
+            *tool,
+            "format",
+            "--standalone",
+            "-t",
+            cluster,
+            "-c",
+            self._properties,
+            "--add-scram",
+            scram,
+        ]
         subprocess.run(command, check=True, capture_output=True)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -117,6 +139,10 @@ class Broker:
     @property
     def sasl_url(self) -> str:
         return f"kafka://127.0.0.1:{self.sasl_port}"
+
+    @property
+    def tls_url(self) -> str:
+        return f"kafka://127.0.0.1:{self.tls_port}"
 
     @property
     def pid(self) -> int:
@@ -148,6 +174,15 @@ class Broker:
         finally:
             self._process.kill()
             self._process.wait()
+
+
+def _make_certificate(keystore: Path, ca_file: Path) -> None:
+    """A certificate of 127.0.0.1 that is its own authority, for a week."""
+    tool = ["keytool", "-keystore", str(keystore), "-storepass", USER, "-alias", "broker"]
+    make = ["-genkeypair", "-keyalg", "EC", "-dname", "CN=127.0.0.1", "-ext", "san=ip:127.0.0.1"]
+    subprocess.run([*tool, *make, "-validity", "7"], check=True, capture_output=True)
+    export = ["-exportcert", "-rfc", "-file", str(ca_file)]
+    subprocess.run([*tool, *export], check=True, capture_output=True)
 
 
 def _listens(port: int) -> bool:

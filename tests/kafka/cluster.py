@@ -2,17 +2,17 @@
 
 import asyncio
 import itertools
+import os
 import random
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import islice
 
-from clickhouse_connect.driver.client import Client
+from aiokafka.admin import AIOKafkaAdminClient
 
 from bench.events import generate
 from schemas.codec import encode
 from schemas.events import ClockTicked, CustomerEvent
-from streams.archive import TOPICS as ARCHIVED
 from streams.kafka_client import connection
 from streams.kafka_log import KafkaLog
 from streams.kafka_topics import Topics, planned
@@ -22,11 +22,14 @@ from streams.rows import PARTITION_KEY, folded_to
 from streams.settings import Settings
 from streams.topics import CUSTOMERS, EVENTS, partition_for, topic_specs
 from tests.kafka import oracle
-from tests.kafka.conftest import forget_topics
 
+CHAOS = os.environ.get("HEADWATER_CHAOS") == "1"
+EVENTS_FED = 1_000_000 if CHAOS else 100_000  # in a scenario
 END_MS = 1_767_225_600_000  # 2026-01-01
 TICK_EVERY = 2_000  # events
 BATCH = 1_000
+LOAD = 1_000  # events a second
+LOAD_EVERY_S = 0.05
 SETTLED_S = 180.0
 
 
@@ -82,6 +85,30 @@ class Cluster:
             await self.log.append(taken[start : start + BATCH])
         return len(taken)
 
+    @asynccontextmanager
+    async def load(self) -> AsyncIterator[None]:
+        """Feed a thousand events a second all the while, so that at about any moment a run is under way."""
+
+        async def feed() -> None:
+            while await self.feed(int(LOAD * LOAD_EVERY_S)):
+                await asyncio.sleep(LOAD_EVERY_S)
+            raise AssertionError("the stream of events ended before the load")
+
+        feeding = asyncio.create_task(feed())
+        try:
+            yield
+        finally:
+            feeding.cancel()
+            with suppress(asyncio.CancelledError):
+                await feeding
+
+    async def folding(self) -> None:
+        """Return once some of what is to be folded was, by a worker that has just started."""
+        before = await self.lag()
+        async with asyncio.timeout(SETTLED_S):
+            while await self.lag() >= before > 0:
+                await asyncio.sleep(0.02)
+
     async def lag(self) -> int:
         """Records that the partition rows on the changelog do not tell as folded."""
         ends = await self.log.end_offsets(EVENTS)
@@ -97,18 +124,6 @@ class Cluster:
             while await self.lag():
                 await asyncio.sleep(0.1)
 
-    async def archived(self, client: Client) -> None:
-        """Return once all that is on the log now is in the history."""
-        query = "SELECT topic, partition, max(upto) FROM archived GROUP BY topic, partition"
-        ends = {topic: await self.log.end_offsets(topic) for topic in ARCHIVED}
-        places = {(topic, p): end for topic in ARCHIVED for p, end in enumerate(ends[topic]) if end}
-        async with asyncio.timeout(SETTLED_S):
-            while True:
-                found = {(topic, p): upto for topic, p, upto in client.query(query).result_rows}
-                if all(found.get(place, 0) >= end for place, end in places.items()):
-                    return
-                await asyncio.sleep(0.2)
-
     async def differences(self) -> list[str]:
         """How what is on Kafka differs from the oracle's."""
         found = []
@@ -118,6 +133,16 @@ class Cluster:
             assert expected.transitions, "the log must make customers change"
             found += [f"{partition}: {each}" for each in expected.differences(actual)]
         return found
+
+
+async def forget_topics(url: str) -> None:
+    admin = AIOKafkaAdminClient(**connection(Settings(log_url=url)))
+    await admin.start()
+    try:
+        while topics := [name for name in await admin.list_topics() if not name.startswith("__")]:
+            await admin.delete_topics(topics)
+    finally:
+        await admin.close()
 
 
 async def make_topics(url: str, partitions: int) -> None:

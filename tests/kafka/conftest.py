@@ -1,14 +1,19 @@
-"""Which broker does a test get? Yours, or one of its own; where there is none, tests skip, or fail in CI."""
+"""Which broker does a test get? Yours, or one of its own; where there is none, tests skip, or fail in CI.
+
+And what does a test of survival get: a log, and all that it takes to compare it with afterwards.
+"""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.kafka_client import connection
-from streams.settings import Settings
+from tests.clickhouse import ClickHouse
 from tests.kafka.broker import Broker, NoKafka
+from tests.kafka.cluster import EVENTS_FED, Cluster, forget_topics
+from tests.kafka.history import History
+from tests.kafka.workers import kill_all
 
 
 @pytest.fixture(scope="session")
@@ -39,11 +44,32 @@ async def empty_kafka(kafka_url: str) -> str:
     return kafka_url
 
 
-async def forget_topics(url: str) -> None:
-    admin = AIOKafkaAdminClient(**connection(Settings(log_url=url)))
-    await admin.start()
-    try:
-        while topics := [name for name in await admin.list_topics() if not name.startswith("__")]:
-            await admin.delete_topics(topics)
-    finally:
-        await admin.close()
+@pytest.fixture
+def no_process_is_left() -> Iterator[None]:
+    yield
+    kill_all()
+
+
+@pytest.fixture
+async def cluster(
+    kafka_url: str,
+    request: pytest.FixtureRequest,
+    no_process_is_left: None,
+) -> AsyncIterator[Cluster]:
+    """A log that is fed other events in each test."""
+    seed = sum(map(ord, request.node.name))
+    async with Cluster.empty(kafka_url, events=EVENTS_FED, seed=seed) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def clickhouse(tmp_path: Path) -> Iterator[ClickHouse]:
+    clickhouse = ClickHouse(tmp_path / "clickhouse")
+    yield clickhouse
+    clickhouse.kill()
+
+
+@pytest.fixture
+def history(cluster: Cluster, clickhouse: ClickHouse, tmp_path: Path) -> History:
+    """What an archive makes of it meanwhile."""
+    return History(tmp_path, cluster.url, clickhouse)

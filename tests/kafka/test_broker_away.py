@@ -1,4 +1,4 @@
-"""What do the processes say and do while Kafka is away?"""
+"""What do the processes say and do while Kafka is away, and what is lost? Nothing."""
 
 import asyncio
 import signal
@@ -10,11 +10,13 @@ import pytest
 
 from tests.clickhouse import ClickHouse
 from tests.kafka.broker import Broker
-from tests.kafka.cluster import make_topics
-from tests.kafka.conftest import forget_topics
+from tests.kafka.cluster import EVENTS_FED, Cluster, forget_topics, make_topics
 from tests.kafka.deployment import Deployment, eventually, order
+from tests.kafka.history import History, then_nothing_differs
+from tests.kafka.workers import worker
 
 SAID_WITHIN_S = 5
+TIMES = 10
 
 
 @pytest.fixture
@@ -49,3 +51,27 @@ def test_nothing_is_acknowledged_that_is_not_durable(deployment: Deployment, bro
     eventually(lambda: deployment.client.get("/customers/ada").status_code == 200)
     eventually(lambda: all(map(deployment.ready, deployment.processes)))
     assert deployment.client.get("/customers/ada").json()["orders"]["count"] == 1
+
+
+@pytest.mark.parametrize("how", ["stopped for 20 s", "restarted", "killed"])
+@pytest.mark.usefixtures("no_process_is_left")
+async def test_the_broker_goes_away_under_load(
+    broker: Broker, clickhouse: ClickHouse, tmp_path: Path, how: str
+) -> None:
+    """Workers wait for it, and nothing that was confirmed is lost."""
+    async with Cluster.empty(broker.url, events=EVENTS_FED, seed=len(how)) as cluster:
+        history = History(tmp_path, cluster.url, clickhouse)
+        working = worker("a", tmp_path, cluster.url)
+        for _ in range(TIMES):
+            await cluster.feed(EVENTS_FED // TIMES)
+            await cluster.folding()
+            if how == "stopped for 20 s":
+                broker.send(signal.SIGSTOP)
+                await asyncio.sleep(20)
+                broker.send(signal.SIGCONT)
+            else:
+                number = signal.SIGTERM if how == "restarted" else signal.SIGKILL
+                await asyncio.to_thread(broker.stop, number)
+                await asyncio.to_thread(broker.start)
+            assert working.exit_code is None, working.tail()
+        await then_nothing_differs(cluster, history, working)

@@ -14,9 +14,9 @@ from tests.kafka.broker import USER, Broker
 from tests.kafka.cluster import make_topics
 
 
-def refused(path: Path, **environment: str) -> str:
-    """What a worker says that does not start."""
-    out, err = headwater("worker", "--data-dir", path / "w", "--port", "0", expect=2, **environment)
+def refused(path: Path, command: str = "worker", **environment: str) -> str:
+    """What a process says that does not start."""
+    out, err = headwater(command, "--data-dir", path / "w", "--port", "0", expect=2, **environment)
     assert out == ""
     told = [line for line in err.splitlines() if line.startswith("headwater: ")]
     assert len(told) == 1, err
@@ -45,6 +45,32 @@ def test_wrong_credentials(broker: Broker, tmp_path: Path) -> None:
     assert "not this one" not in told
 
 
+def test_wrong_credentials_over_tls(broker: Broker, tmp_path: Path) -> None:
+    """As without."""
+    told = refused(
+        tmp_path,
+        HEADWATER_LOG_URL=broker.tls_url,
+        HEADWATER_KAFKA_SECURITY_PROTOCOL="SASL_SSL",
+        HEADWATER_KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
+        HEADWATER_KAFKA_CA_FILE=str(broker.ca_file),
+        HEADWATER_KAFKA_USERNAME=USER,
+        HEADWATER_KAFKA_PASSWORD="not this one",
+    )
+    assert "other credentials" in told
+
+
+def test_a_certificate_of_nobody_we_trust(broker: Broker, tmp_path: Path) -> None:
+    """The system's authorities do not know the broker's."""
+    told = refused(
+        tmp_path,
+        HEADWATER_LOG_URL=broker.tls_url,
+        HEADWATER_KAFKA_SECURITY_PROTOCOL="SASL_SSL",
+        HEADWATER_KAFKA_USERNAME=USER,
+        HEADWATER_KAFKA_PASSWORD="any",
+    )
+    assert "certificate verify failed" in told
+
+
 def test_a_listener_that_wants_credentials(broker: Broker, tmp_path: Path) -> None:
     """Half of the settings names the other half."""
     told = refused(
@@ -53,9 +79,16 @@ def test_a_listener_that_wants_credentials(broker: Broker, tmp_path: Path) -> No
     assert "HEADWATER_KAFKA_USERNAME" in told
 
 
-def test_no_topics(empty_kafka: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["worker", "archive", "tick", "api"])
+def test_no_topics(empty_kafka: str, tmp_path: Path, command: str) -> None:
     """Nothing is created by the way."""
-    assert "headwater topics apply" in refused(tmp_path, HEADWATER_LOG_URL=empty_kafka)
+    told = refused(
+        tmp_path,
+        command,
+        HEADWATER_LOG_URL=empty_kafka,
+        HEADWATER_HISTORY_URL="clickhouse://127.0.0.1:1",
+    )
+    assert "headwater topics apply" in told
 
 
 async def test_fewer_partitions_than_the_tables(empty_kafka: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from pydantic import SecretStr
 
 from streams.kafka_client import connection
 from streams.kafka_log import KafkaLog
@@ -12,6 +13,7 @@ from streams.log import Append, LogUnavailable, OutcomeUnknown
 from streams.settings import Settings
 from tests.integration.log_contract import LogContract, appended, records, values
 from tests.kafka.broker import PASSWORD, USER, Broker
+from tests.kafka.cluster import forget_topics
 
 TOPICS = ["plain", "compacted"]
 
@@ -134,6 +136,31 @@ def test_a_url_without_brokers_is_refused(url: str) -> None:
     """Before anything is tried."""
     with pytest.raises(ValueError, match="name the brokers"):
         connection(Settings(log_url=url))
+
+
+async def test_over_tls_with_a_salted_password(broker: Broker) -> None:
+    """SASL_SSL with SCRAM: an append, a transaction and a read."""
+    await forget_topics(broker.url)
+    settings = Settings(
+        log_url=broker.tls_url,
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_mechanism="SCRAM-SHA-512",
+        kafka_username=USER,
+        kafka_password=SecretStr(PASSWORD),
+        kafka_ca_file=broker.ca_file,
+    )
+    options = connection(settings)
+    admin = AIOKafkaAdminClient(**options)
+    await admin.start()
+    await admin.create_topics([NewTopic("plain", 2, 1), NewTopic("compacted", 1, 1)])
+    await admin.close()
+    log = await KafkaLog.open(options, TOPICS)
+    try:
+        await appended(log, await log.append(records("appended")))
+        await appended(log, await (await log.producer("p")).transact(records("in a transaction")))
+        assert await values(log) == [b"appended", b"in a transaction"]
+    finally:
+        await log.close()
 
 
 async def test_concurrent_first_appends_share_a_producer(log: KafkaLog) -> None:

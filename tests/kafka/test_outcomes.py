@@ -2,15 +2,13 @@
 
 import asyncio
 import shutil
+import signal
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-
-import pytest
 
 from projections.parameters import Parameters
 from schemas.codec import HEADER, decode, encode
-from schemas.events import OrderPlaced, ProcessingFailed
+from schemas.events import ClockTicked, OrderPlaced, ProcessingFailed
 from streams.fold import BYTES_AT_MOST
 from streams.holder import ask_for_boundaries
 from streams.log import Append
@@ -18,22 +16,9 @@ from streams.rows import PARTITION_KEY, decode_partition
 from streams.topics import CUSTOMERS, EVENTS, FAILED, partition_for
 from tests.headwater import headwater
 from tests.kafka import oracle
-from tests.kafka.cluster import Cluster
-from tests.kafka.workers import Process, kill_all, worker
-
-EVENTS_FED = 100_000
-
-
-@pytest.fixture(autouse=True)
-def no_process_is_left() -> Iterator[None]:
-    yield
-    kill_all()
-
-
-@pytest.fixture
-async def cluster(kafka_url: str) -> AsyncIterator[Cluster]:
-    async with Cluster.empty(kafka_url, events=EVENTS_FED) as cluster:
-        yield cluster
+from tests.kafka.boundaries import Stop
+from tests.kafka.cluster import EVENTS_FED, Cluster
+from tests.kafka.workers import Process, worker
 
 
 async def test_what_cannot_be_folded_fails_once(cluster: Cluster, tmp_path: Path) -> None:
@@ -86,15 +71,15 @@ async def test_a_log_folded_again_gives_the_same_rows(cluster: Cluster, tmp_path
         assert [each.failed for each in twice] == [each.failed for each in once]
 
 
-def clock(path: Path, url: str) -> Process:
+def clock(path: Path, url: str, name: str = "clock", stop: Stop | None = None) -> Process:
     environment = {
         "HEADWATER_LOG_URL": url,
-        "HEADWATER_WORKER_ID": "clock",
+        "HEADWATER_WORKER_ID": name,
         "HEADWATER_SESSION_SECONDS": "6",
         "HEADWATER_CURRENCY": "EUR",
         "HEADWATER_TICK_SECONDS": "0.5",
     }
-    return Process("clock", path, ["tick"], environment)
+    return Process(name, path, ["tick"], environment, stop)
 
 
 async def parameters(cluster: Cluster) -> list[Parameters]:
@@ -130,3 +115,37 @@ async def test_parameters_reach_every_partition_while_workers_die(cluster: Clust
     assert first.boundaries is not None
     assert others == [first] * 3
     assert await cluster.differences() == []
+
+
+async def broadcasts(cluster: Cluster) -> list[list[int]]:
+    """When each tick was, a partition."""
+    found = []
+    for partition in range(cluster.log.partitions(EVENTS)):
+        records, _ = await oracle.read(cluster.log, EVENTS, partition)
+        events = [decode(record.value or b"") for record in records]
+        found.append([event.occurred_at for event in events if isinstance(event, ClockTicked)])
+    return found
+
+
+async def test_a_zombie_that_held_the_clock_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    """Stopped within a broadcast until another holds the clock: each reaches all partitions or none."""
+    working = worker("a", tmp_path, cluster.url)
+    zombie = clock(tmp_path, cluster.url, "zombie", Stop("before_the_commit", 4, signal.SIGSTOP))
+    await zombie.stopped()
+    other = clock(tmp_path, cluster.url, "other")
+    async with asyncio.timeout(60):
+        while "clock_held" not in other.tail():
+            await asyncio.sleep(0.1)
+    before = len((await broadcasts(cluster))[0])
+    while len((await broadcasts(cluster))[0]) < before + 2:  # the other ticks
+        await asyncio.sleep(0.1)
+    zombie.send(signal.SIGCONT)
+    async with asyncio.timeout(60):  # fenced, or told first that it is no longer in the group
+        while zombie.exit_code is None and "clock_released" not in zombie.tail():
+            await asyncio.sleep(0.1)
+    assert other.terminate() == 0
+    assert working.exit_code is None
+    first, *others = await broadcasts(cluster)
+    assert len(first) >= 4
+    assert others == [first] * 3
+    assert first == sorted(set(first))

@@ -10,8 +10,7 @@ import pytest
 
 from tests.clickhouse import ClickHouse
 from tests.headwater import headwater
-from tests.kafka.cluster import make_topics
-from tests.kafka.conftest import forget_topics
+from tests.kafka.cluster import forget_topics, make_topics
 from tests.kafka.deployment import KEY, Deployment, eventually, order
 
 
@@ -55,6 +54,19 @@ def test_metrics_of_every_process_ask_for_the_key(deployment: Deployment) -> Non
         assert httpx2.get(f"{address}/metrics").status_code == 401
         metrics = httpx2.get(f"{address}/metrics", headers={"authorization": f"Bearer {KEY}"})
         assert "headwater_ready 1.0" in metrics.text
+
+
+def test_every_api_answers_alike(deployment: Deployment) -> None:
+    """Each tails the changelog for itself."""
+    deployment.start("another", "api")
+    address = deployment.address("another")
+    with httpx2.Client(base_url=address, headers=deployment.client.headers, timeout=60) as another:
+        eventually(lambda: another.get("/customers/ada").status_code == 200)
+        for path in ("/customers/ada", "/customers/bob", "/customers?sort=net"):
+            one, other = (client.get(path).json() for client in (deployment.client, another))
+            for body in (one, other):
+                body.pop("as_of", None)  # a moment apart
+            assert one == other
 
 
 def test_boundaries_are_computed_by_the_holder_of_the_clock(deployment: Deployment) -> None:

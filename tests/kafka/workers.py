@@ -1,5 +1,6 @@
 """How does a test run many workers, and kill them? Forked from a process that has imported everything."""
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -11,6 +12,7 @@ from tests.kafka.boundaries import Stop, stop_at
 
 SESSION_S = 6
 EXIT_S = 10
+STOPPED_S = 60
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
@@ -51,6 +53,7 @@ class Process:
     ) -> None:
         self.data_dir = path / name
         self.output = path / f"{name}.out"
+        self.output.touch()
         arguments = [*command, "--data-dir", str(self.data_dir), "--port", "0"]
         self._process: ForkServerProcess = _context.Process(
             target=_command, args=(arguments, environment, str(self.output), stop), daemon=True
@@ -64,6 +67,17 @@ class Process:
     @property
     def exit_code(self) -> int | None:
         return self._process.exitcode
+
+    async def stopped(self) -> None:
+        """Return once it has stopped itself by SIGSTOP."""
+        async with asyncio.timeout(STOPPED_S):
+            while not self._is_stopped():
+                assert self.exit_code is None, self.tail()
+                await asyncio.sleep(0.05)
+
+    def _is_stopped(self) -> bool:
+        stat = Path(f"/proc/{self._process.pid}/stat").read_text()
+        return stat.rpartition(")")[2].split()[0] == "T"
 
     def send(self, number: signal.Signals) -> None:
         if self._process.is_alive():

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 from weakref import WeakSet
 
 import structlog
@@ -27,13 +27,23 @@ from aiokafka.structs import OffsetAndMetadata
 from aiokafka.structs import TopicPartition as KafkaPartition
 
 from streams.kafka_client import probe
+from streams.kafka_producer import (
+    PATIENCE_S,
+    REQUEST_MS,
+    TRANSACTION_MS,
+    KafkaProducer,
+    Sent,
+    closed,
+    positions_of,
+    send,
+    started,
+    text,
+)
 from streams.log import (
     Append,
     Chunk,
     LogUnavailable,
-    OutcomeUnknown,
     Position,
-    ProducerFenced,
     Record,
     TopicPartition,
 )
@@ -41,20 +51,13 @@ from streams.log import (
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-BATCH_BYTES = 900_000  # below max.message.bytes, which is 1 MiB
-REQUEST_BYTES = 4 << 20  # one record may be larger than a batch
 READ_BYTES = 4 << 20
 RECORD_BYTES = 1 << 10  # what a record is taken to have, to ask for about as many as are wanted
-REQUEST_MS = 10_000
-PATIENCE_S = 10.0  # for a broker that is away
 RETRY_S = 0.1
 KNOWN_S = 2.0
 POLL_S = 0.01  # between two looks for something new, at first
 POLL_AT_MOST_S = 0.1
-TRANSACTION_MS = 60_000
-CLOSE_S = 2.0
 EARLIEST, LATEST = -2, -1
-FENCED = (kafka.ProducerFenced, kafka.InvalidProducerEpoch)
 
 
 class KafkaLog:
@@ -180,7 +183,7 @@ class KafkaLog:
             except (KafkaError, OSError) as error:
                 if time.monotonic() > deadline or not getattr(error, "retriable", True):
                     raise LogUnavailable(
-                        f"Kafka cannot {what} ({_text(error)}): see to the broker."
+                        f"Kafka cannot {what} ({text(error)}): see to the broker."
                     ) from error
                 self._client.force_metadata_update()
                 await asyncio.sleep(RETRY_S)
@@ -191,58 +194,41 @@ class KafkaLog:
         try:
             producer = await self._idempotent()
         except (KafkaError, TimeoutError) as error:
-            raise LogUnavailable(f"Kafka does not take the append ({_text(error)}).") from error
-        sent: list[_Sent] = []
+            raise LogUnavailable(f"Kafka does not take the append ({text(error)}).") from error
+        sent: list[Sent] = []
         reason = f"no answer in {PATIENCE_S:.0f} s"
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await _send(producer, batch, sent)
+                await send(producer, batch, sent)
                 await asyncio.gather(*(each.stored for each in sent))
         except (KafkaError, TimeoutError) as error:
             reason = str(error) or reason
         await asyncio.sleep(0)  # for what was stored beside what failed
-        positions = _positions(sent, len(batch))
+        positions = positions_of(sent, len(batch))
         if None not in positions:
             return cast(list[Position], positions)
         if (
             self._appender is producer
         ):  # after a failed batch, the next ones of a partition are out of sequence
             self._appender = None
-        await _closed(producer)
+        await closed(producer)
         raise LogUnavailable(f"Kafka does not confirm the append ({reason}).", positions)
 
     async def _idempotent(self) -> AIOKafkaProducer:
         async with self._starting:
             if self._appender is None:
-                self._appender = await self._producer(enable_idempotence=True)
+                self._appender = await started(self._connecting, enable_idempotence=True)
             return self._appender
-
-    async def _producer(self, **options: Any) -> AIOKafkaProducer:
-        producer = AIOKafkaProducer(
-            **self._connecting,
-            **options,
-            acks="all",
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES,
-            request_timeout_ms=REQUEST_MS,
-        )
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                await producer.start()
-        except BaseException:
-            await _closed(producer)
-            raise
-        return producer
 
     async def producer(self, transactional_id: str) -> "KafkaProducer":
         """Raises LogUnavailable too. Transactions of an earlier producer are decided when this returns."""
         try:
-            opened = await self._producer(
-                transactional_id=transactional_id, transaction_timeout_ms=TRANSACTION_MS
+            opened = await started(
+                self._connecting, transactional_id=transactional_id, transaction_timeout_ms=TRANSACTION_MS
             )
         except (KafkaError, TimeoutError) as error:
             raise LogUnavailable(
-                f"Kafka opens no transactions for {transactional_id} ({_text(error)}): see to the broker."
+                f"Kafka opens no transactions for {transactional_id} ({text(error)}): see to the broker."
             ) from error
         producer = KafkaProducer(opened, transactional_id)
         self._transactional.add(producer)
@@ -257,7 +243,7 @@ class KafkaLog:
             consumer.assign(list(committing))
             await consumer.commit(committing)
         except KafkaError as error:
-            raise LogUnavailable(f"Kafka does not take {group}'s offsets ({_text(error)}).") from error
+            raise LogUnavailable(f"Kafka does not take {group}'s offsets ({text(error)}).") from error
 
     async def committed(self, group: str, topic: str) -> Mapping[int, int]:
         consumer = await self._group(group)
@@ -273,121 +259,11 @@ class KafkaLog:
 
     async def close(self) -> None:
         if self._appender is not None:
-            await _closed(self._appender)
+            await closed(self._appender)
         await asyncio.gather(*(producer.close() for producer in list(self._transactional)))
         for consumer in self._groups.values():
             await consumer.stop()
         await self._client.close()
-
-
-class _Sent(NamedTuple):
-    """A batch on its way: which records of the append it has, and aiokafka's word of where they will be."""
-
-    topic: str
-    partition: int
-    places: list[int]
-    stored: "asyncio.Future[Any]"
-
-
-class KafkaProducer:
-    """A transactional producer: the newest of its id, or fenced."""
-
-    def __init__(self, producer: AIOKafkaProducer, transactional_id: str) -> None:
-        self._producer = producer
-        self._id = transactional_id
-        self._is_closed = False
-
-    async def transact(self, batch: Sequence[Append]) -> Sequence[Position]:
-        try:
-            await self._producer.begin_transaction()
-            # aiokafka would commit what is left of a transaction of which a batch failed: so wait for all
-            sent = await self._handed_over(batch)
-            await asyncio.gather(*(each.stored for each in sent))
-            await self._producer.commit_transaction()
-        except FENCED as error:
-            raise ProducerFenced(
-                f"A later producer holds {self._id!r}, or its transaction took too long."
-            ) from error
-        except (KafkaError, TimeoutError) as error:
-            await self.close()
-            raise OutcomeUnknown(
-                f"Kafka did not confirm a transaction of {self._id} ({_text(error)})."
-            ) from error
-        except BaseException:
-            await self.close()  # given up in the middle: the next producer of this id has it decided
-            raise
-        return cast(list[Position], _positions(sent, len(batch)))
-
-    async def _handed_over(self, batch: Sequence[Append]) -> list[_Sent]:
-        sent: list[_Sent] = []
-        try:
-            await _send(self._producer, batch, sent)
-        except kafka.IllegalOperation:  # the transaction was given up meanwhile: for which reason, it says
-            await self._producer._txn_manager.wait_for_transaction_end()
-            raise
-        return sent
-
-    async def close(self) -> None:
-        if not self._is_closed:
-            self._is_closed = True
-            await _closed(self._producer)
-
-
-async def _send(producer: AIOKafkaProducer, batch: Sequence[Append], sent: list[_Sent]) -> None:
-    """Hand over the records, batched by partition in their order; `sent` has the batches so far."""
-    by_partition: dict[TopicPartition, list[int]] = defaultdict(list)
-    for place, record in enumerate(batch):
-        by_partition[record.topic, record.partition].append(place)
-    now_ms = time.time_ns() // 1_000_000
-    for (topic, partition), places in by_partition.items():
-        while places:
-            builder, fitting = producer.create_batch(), 0
-            for place in places:
-                _, _, key, value, at = batch[place]
-                if builder.append(key=key, value=value, timestamp=now_ms if at is None else at) is None:
-                    break
-                fitting += 1
-            stored = await producer.send_batch(builder, topic, partition=partition)
-            sent.append(_Sent(topic, partition, places[:fitting], stored))
-            places = places[fitting:]
-
-
-def _positions(sent: Sequence[_Sent], size: int) -> list[Position | None]:
-    """Where the records are, in their order; None for those of a batch that failed."""
-    positions: list[Position | None] = [None] * size
-    for topic, partition, places, stored in sent:
-        if stored.done() and not stored.cancelled() and stored.exception() is None:
-            first = stored.result().offset
-            for index, place in enumerate(places):
-                positions[place] = Position(topic, partition, first + index)
-    return positions
-
-
-async def _closed(producer: AIOKafkaProducer) -> None:
-    """Give up a transaction under way and stop, without waiting for a broker that is away.
-
-    A transaction that stays open holds up the readers of every partition in it, until Kafka gives it up.
-    """
-    stopping = asyncio.create_task(_stopped(producer))  # which may find its sender cancelled, and we are not
-    try:
-        await asyncio.wait({stopping}, timeout=CLOSE_S)
-    finally:
-        stopping.cancel()
-    if stopping.done() and not stopping.cancelled() and not isinstance(stopping.exception(), KafkaError):
-        stopping.result()
-        return
-    if (sending := producer._sender.sender_task) is not None:
-        sending.cancel()
-    with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_S):
-            await producer.client.close()
-
-
-async def _stopped(producer: AIOKafkaProducer) -> None:
-    transactions = producer._txn_manager
-    if transactions is not None and transactions.transactional_id and transactions.is_in_transaction():
-        await producer.abort_transaction()
-    await producer.stop()
 
 
 class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
@@ -403,7 +279,3 @@ class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
 def _check(code: int) -> None:
     if code:
         raise kafka.for_code(code)()
-
-
-def _text(error: BaseException) -> str:
-    return str(error) or type(error).__name__

@@ -119,7 +119,7 @@ def main(
     full = events == FULL
     peer_events, customers = min(events, peer_events), customers if full else min(events, customers)
     with TemporaryDirectory(prefix="headwater-bench-") as path:
-        broker = Broker(Path(path))
+        broker = Broker(Path(path), jvm=())
         broker.start()
         try:
             machine = Machine(broker)

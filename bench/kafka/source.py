@@ -116,7 +116,7 @@ async def count(url: str) -> int:
 def main() -> None:
     events, customers = map(int, sys.argv[1:])
     with TemporaryDirectory(prefix="headwater-bench-") as path:
-        broker = Broker(Path(path))
+        broker = Broker(Path(path), jvm=())
         broker.start()
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from history.archive import HistoryWriter
-from streams.kafka_log import KafkaLog, KafkaProducer
+from streams.kafka_log import KafkaLog
+from streams.kafka_producer import KafkaProducer
 from streams.lane import Lane
 from streams.table import CustomerTable
 

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from projections.parameters import Parameters
 from schemas.codec import HEADER, decode, encode
 from schemas.events import ClockTicked, OrderPlaced, ProcessingFailed
@@ -69,6 +71,20 @@ async def test_a_log_folded_again_gives_the_same_rows(cluster: Cluster, tmp_path
         assert [each.rows for each in twice] == [each.rows for each in once]
         assert [each.transitions for each in twice] == [each.transitions for each in once]
         assert [each.failed for each in twice] == [each.failed for each in once]
+
+
+@pytest.mark.usefixtures("no_process_is_left")
+async def test_many_partitions_share_a_worker_and_its_store(kafka_url: str, tmp_path: Path) -> None:
+    """Sixty-four, each with a producer of its own, killed once and folded to the end."""
+    async with Cluster.empty(kafka_url, events=20_000, partitions=64) as cluster:
+        await cluster.feed(10_000)
+        killed = worker("a", tmp_path, cluster.url)
+        await cluster.folding()
+        killed.kill()
+        worker("a", tmp_path, cluster.url)
+        await cluster.feed(10_000)
+        await cluster.settled()
+        assert await cluster.differences() == []
 
 
 def clock(path: Path, url: str, name: str = "clock", stop: Stop | None = None) -> Process:

@@ -24,7 +24,8 @@ async def kill_often(cluster: Cluster, history: History, path: Path, *, wiped: b
     killed, interrupted = worker("a", path, cluster.url), 0
     for _ in range(KILLS):
         await cluster.feed(EVENTS_FED // KILLS)
-        await asyncio.sleep(cluster.random.uniform(0.1, 1.5))
+        await killed.says("worker_started")
+        await asyncio.sleep(cluster.random.uniform(0.0, 0.5))
         killed.kill()
         interrupted += await cluster.lag() > 0
         if wiped:

@@ -12,7 +12,7 @@ from tests.kafka.boundaries import Stop, stop_at
 
 SESSION_S = 6
 EXIT_S = 10
-STOPPED_S = 60
+STOPPED_S = SAID_S = 60
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(
@@ -54,6 +54,7 @@ class Process:
         self.data_dir = path / name
         self.output = path / f"{name}.out"
         self.output.touch()
+        self._from = self.output.stat().st_size  # of earlier processes of that name
         arguments = [*command, "--data-dir", str(self.data_dir), "--port", "0"]
         self._process: ForkServerProcess = _context.Process(
             target=_command, args=(arguments, environment, str(self.output), stop), daemon=True
@@ -67,6 +68,13 @@ class Process:
     @property
     def exit_code(self) -> int | None:
         return self._process.exitcode
+
+    async def says(self, what: str) -> None:
+        """Return once it has said so."""
+        async with asyncio.timeout(SAID_S):
+            while what.encode() not in self.output.read_bytes()[self._from :]:
+                assert self.exit_code is None, self.tail()
+                await asyncio.sleep(0.02)
 
     async def stopped(self) -> None:
         """Return once it has stopped itself by SIGSTOP."""

@@ -1,7 +1,6 @@
 """What runs in an engine? A log, the Faust app that folds it, and the clock, opened and closed in order."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
 
@@ -16,6 +15,7 @@ from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinish
 from streams.folding import Folding, Status
 from streams.lane import reset
 from streams.log import Log, LogUnavailable, Position
+from streams.rows import as_of_ms, now_ms
 from streams.schema_ids import check
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
@@ -76,15 +76,12 @@ class Engine:
             await keep_time(self.clock, self.log, self.settings.tick_seconds)
 
     def now_ms(self) -> int:
-        """The engine's clock: the wall's, or the greatest stream time where only events move time."""
-        if self.settings.clock == "wall":
-            return time.time_ns() // 1_000_000
-        return max((row.stream_time_ms for row in self.lane.partitions.values()), default=0)
+        """As streams.rows.now_ms."""
+        return now_ms(self.settings, self.lane.partitions.values())
 
     def as_of_ms(self) -> int:
-        """The moment that every partition with any event or tick has reached; 0 before any."""
-        times = [row.stream_time_ms for row in self.lane.partitions.values() if row.stream_time_ms]
-        return min(times, default=0)
+        """As streams.rows.as_of_ms."""
+        return as_of_ms(self.lane.partitions.values())
 
     def parameters(self) -> Sequence[Parameters]:
         """What is in force, a partition."""

@@ -1,14 +1,13 @@
 """What do processes without partitions know of the projections? The partition rows, from the changelog."""
 
 import asyncio
-import time
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from projections.parameters import Parameters
 from streams.clock import BoundarySource
 from streams.log import Log
-from streams.rows import PartitionRow
+from streams.rows import PartitionRow, as_of_ms, now_ms
 from streams.settings import Settings
 from streams.topics import EVENTS
 
@@ -31,15 +30,12 @@ class Projected:
         self._read_model = read_model
 
     def now_ms(self) -> int:
-        """The engine's clock: the wall's, or the greatest stream time where only events move time."""
-        if self._settings.clock == "wall":
-            return time.time_ns() // 1_000_000
-        return max((row.stream_time_ms for row in self._read_model.partitions.values()), default=0)
+        """As streams.rows.now_ms."""
+        return now_ms(self._settings, self._read_model.partitions.values())
 
     def as_of_ms(self) -> int:
-        """The moment that every partition with any event or tick has reached; 0 before any."""
-        times = [row.stream_time_ms for row in self._read_model.partitions.values() if row.stream_time_ms]
-        return min(times, default=0)
+        """As streams.rows.as_of_ms."""
+        return as_of_ms(self._read_model.partitions.values())
 
     def parameters(self) -> Sequence[Parameters]:
         """What is in force, a partition."""

@@ -4,10 +4,14 @@ A row is a customer's state inside its envelope: what the lane needs to fold the
 laws of the projections. Rows and the partition row are the records of the changelog `headwater.customers`.
 """
 
+import time
+from collections.abc import Iterable
+
 import msgspec
 
 from projections.customer import FOLD_VERSION, Packed
 from projections.parameters import Parameters
+from streams.settings import Settings
 
 SEEN_IDS = 64
 ID_BYTES = 16
@@ -44,6 +48,18 @@ class PartitionRow(msgspec.Struct, frozen=True, array_like=True):
 def new_partition(parameters: Parameters, outputs_from: int = 0) -> PartitionRow:
     """A partition of which nothing is folded."""
     return PartitionRow(FOLD_VERSION, 0, outputs_from, 0, 0, 0, 0, parameters)
+
+
+def now_ms(settings: Settings, rows: Iterable[PartitionRow]) -> int:
+    """The engine's clock: the wall's, or the greatest stream time where only events move time."""
+    if settings.clock == "wall":
+        return time.time_ns() // 1_000_000
+    return max((row.stream_time_ms for row in rows), default=0)
+
+
+def as_of_ms(rows: Iterable[PartitionRow]) -> int:
+    """The moment that every partition with any event or tick has reached; 0 before any."""
+    return min((row.stream_time_ms for row in rows if row.stream_time_ms), default=0)
 
 
 _encoder = msgspec.msgpack.Encoder()

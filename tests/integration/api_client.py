@@ -1,13 +1,16 @@
 """What do the tests of the HTTP calls share? A running engine with its read model, and a client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import Any, cast
 
 import httpx2
+import uvicorn
 from fastapi import FastAPI
 
 from api.app import create_api
@@ -93,3 +96,26 @@ def order(
     """An order to post."""
     placed = {"type": "OrderPlaced", "customer_id": customer_id, "order_id": f"{customer_id}-{at}-{amount}"}
     return placed | {"amount": amount, "currency": "USD", "occurred_at": at} | more
+
+
+@contextmanager
+def served(path: Path) -> Iterator[str]:
+    """The address of an engine with one customer, served on loopback by a thread of its own."""
+    started = Future[uvicorn.Server]()
+    thread = Thread(target=lambda: asyncio.run(_serve(path, started)), daemon=True)
+    thread.start()
+    server = started.result(60)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(30)
+
+
+async def _serve(path: Path, started: "Future[uvicorn.Server]") -> None:
+    async with api_over(path) as api:
+        await api.post(order("ada"))
+        server = uvicorn.Server(uvicorn.Config(api.app, port=0, log_level="warning", ws="none"))
+        serving = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        started.set_result(server)
+        await serving

@@ -1,15 +1,10 @@
 """Does the API do what its own description says, whatever anyone sends?"""
 
-import asyncio
 from collections.abc import Iterator
-from concurrent.futures import Future
-from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -18,7 +13,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.integration.api_client import api_over, order
+from tests.integration.api_client import served
 
 EXAMPLES = 15
 NOT_HERE = ["/live", "/doctor"]  # the one never ends, the other asks a real history
@@ -30,29 +25,11 @@ CHECKS = (
 )
 
 
-async def serve(path: Path, started: "Future[uvicorn.Server]") -> None:
-    """Serve an engine with a customer on a free port until the server is told to exit."""
-    async with api_over(path) as api:
-        await api.post(order("ada"))
-        server = uvicorn.Server(uvicorn.Config(api.app, port=0, log_level="warning", ws="none"))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        started.set_result(server)
-        await serving
-
-
 @pytest.fixture(scope="module")
 def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The description of an engine that serves in a thread of its own."""
-    path, started = tmp_path_factory.mktemp("api"), Future[uvicorn.Server]()
-    thread = Thread(target=lambda: asyncio.run(serve(path, started)), daemon=True)
-    thread.start()
-    server = started.result(60)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield schemathesis.openapi.from_url(f"http://127.0.0.1:{port}/openapi.json")
-    server.should_exit = True
-    thread.join(30)
+    """The description that a server gives of itself."""
+    with served(tmp_path_factory.mktemp("api")) as address:
+        yield schemathesis.openapi.from_url(f"{address}/openapi.json")
 
 
 def test_every_call_answers_as_described(description: Any) -> None:

@@ -1,20 +1,16 @@
 """Do others read our events? Confluent's own client, with /registry as the only thing it is told."""
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import Future
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from uuid import UUID
 
 import httpx2
 import msgspec
 import pytest
-import uvicorn
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.schema_registry.error import SchemaRegistryError
@@ -24,7 +20,7 @@ from hypothesis import given, settings
 from schemas import codec, registry
 from schemas.events import EVENT_TYPES
 from streams.topics import EVENTS
-from tests.integration.api_client import api_over
+from tests.integration.api_client import served
 from tests.strategies import event
 from tests.unit.streams.partition import day, order, tick
 
@@ -32,26 +28,11 @@ CONTEXT = SerializationContext(EVENTS, MessageField.VALUE)
 SUBJECT = "headwater.OrderPlaced"
 
 
-async def serve(path: Path, started: "Future[uvicorn.Server]") -> None:
-    async with api_over(path) as api:
-        server = uvicorn.Server(uvicorn.Config(api.app, port=0, log_level="warning", ws="none"))
-        serving = asyncio.create_task(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        started.set_result(server)
-        await serving
-
-
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of /registry, served on loopback by a thread of its own."""
-    path, started = tmp_path_factory.mktemp("api"), Future[uvicorn.Server]()
-    thread = Thread(target=lambda: asyncio.run(serve(path, started)), daemon=True)
-    thread.start()
-    server = started.result(60)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/registry"
-    server.should_exit = True
-    thread.join(30)
+    """The address of /registry."""
+    with served(tmp_path_factory.mktemp("api")) as address:
+        yield f"{address}/registry"
 
 
 @pytest.fixture(scope="module")

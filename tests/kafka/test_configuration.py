@@ -32,31 +32,20 @@ def test_an_unreachable_broker(tmp_path: Path) -> None:
     assert "correct HEADWATER_LOG_URL" in told
 
 
-def test_wrong_credentials(broker: Broker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_wrong_credentials(broker: Broker, tmp_path: Path, tls: bool) -> None:
     """Without the password."""
+    listener = {
+        "HEADWATER_LOG_URL": broker.tls_url if tls else broker.sasl_url,
+        "HEADWATER_KAFKA_SECURITY_PROTOCOL": "SASL_SSL" if tls else "SASL_PLAINTEXT",
+        "HEADWATER_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512" if tls else "PLAIN",
+        "HEADWATER_KAFKA_CA_FILE": str(broker.ca_file),
+    }
     told = refused(
-        tmp_path,
-        HEADWATER_LOG_URL=broker.sasl_url,
-        HEADWATER_KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
-        HEADWATER_KAFKA_USERNAME=USER,
-        HEADWATER_KAFKA_PASSWORD="not this one",
+        tmp_path, **listener, HEADWATER_KAFKA_USERNAME=USER, HEADWATER_KAFKA_PASSWORD="not this one"
     )
     assert "other credentials" in told
     assert "not this one" not in told
-
-
-def test_wrong_credentials_over_tls(broker: Broker, tmp_path: Path) -> None:
-    """As without."""
-    told = refused(
-        tmp_path,
-        HEADWATER_LOG_URL=broker.tls_url,
-        HEADWATER_KAFKA_SECURITY_PROTOCOL="SASL_SSL",
-        HEADWATER_KAFKA_SASL_MECHANISM="SCRAM-SHA-512",
-        HEADWATER_KAFKA_CA_FILE=str(broker.ca_file),
-        HEADWATER_KAFKA_USERNAME=USER,
-        HEADWATER_KAFKA_PASSWORD="not this one",
-    )
-    assert "other credentials" in told
 
 
 def test_a_certificate_of_nobody_we_trust(broker: Broker, tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
+import msgspec
 import structlog
 
 from projections.parameters import Parameters
@@ -18,6 +20,7 @@ from schemas.registry import RegistryUnavailable
 from streams.fold import Run, fold
 from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer
 from streams.rows import (
+    NOT_FOLDED,
     PARTITION_KEY,
     FoldVersionMismatch,
     PartitionRow,
@@ -32,6 +35,7 @@ from streams.topics import CUSTOMERS, EVENTS
 logger = structlog.get_logger(__name__)
 
 RECOVER_RECORDS = 5_000
+FORGET_ROWS = 10_000
 RETRY_S = 1.0
 
 
@@ -221,9 +225,10 @@ async def _resolved(schema_id: int) -> None:
 async def reset(log: Log, partition: int) -> int:
     """Forget a partition's customers so that the log is folded again, announcing nothing up to where it was.
 
-    One transaction appends a tombstone for each customer and an empty partition row: before it nothing
-    happened, after it any start folds from the beginning, for local stores recover from the changelog.
-    Returns the number of records to fold.
+    In this order: a partition row of no fold version, with which no worker starts; a tombstone for each
+    customer, in transactions that Kafka has time for; an empty partition row. Before the first nothing
+    happened; between it and the last only another rebuild goes on; after the last any start folds from the
+    beginning, for local stores recover from the changelog. Returns the number of records to fold.
     """
     producer = await log.producer(f"headwater-{partition}")
     keys: dict[bytes, None] = {}
@@ -236,7 +241,10 @@ async def reset(log: Log, partition: int) -> int:
                 keys[record.key] = None
         offset = chunk.end
     empty = new_partition(Parameters(), outputs_from=position)
-    batch = [Append(CUSTOMERS, partition, key, None) for key in keys]
-    batch.append(Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty)))
-    await producer.transact(batch)
+    begun = msgspec.structs.replace(empty, fold_version=NOT_FOLDED)
+    await producer.transact([Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(begun))])
+    tombstones = (Append(CUSTOMERS, partition, key, None) for key in keys)
+    while batch := list(islice(tombstones, FORGET_ROWS)):
+        await producer.transact(batch)
+    await producer.transact([Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty))])
     return position

@@ -16,6 +16,7 @@ from streams.settings import Settings
 SEEN_IDS = 64
 ID_BYTES = 16
 PARTITION_KEY = b"\x00partition"
+NOT_FOLDED = 0  # the fold version of a partition that a rebuild is emptying
 
 
 class CustomerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -74,8 +75,10 @@ def encode_partition(row: PartitionRow) -> bytes:
 
 
 def decode_partition(data: bytes) -> PartitionRow:
-    """Raises FoldVersionMismatch where another version of the code folded the partition."""
+    """Raises FoldVersionMismatch where other code folded the partition, or a rebuild is not done with it."""
     version = msgspec.msgpack.decode(data)[0]
+    if version == NOT_FOLDED:
+        raise FoldVersionMismatch("A rebuild did not come to its end: run `headwater rebuild` once more.")
     if version != FOLD_VERSION:
         raise FoldVersionMismatch(
             f"The customers were folded by version {version} of the projections, and this is version "

@@ -236,6 +236,38 @@ async def test_a_rebuild_that_is_interrupted_goes_on(tmp_path: Path) -> None:
         assert len(await events(engine.log, TRANSITIONS)) == before
 
 
+async def test_a_rebuild_that_dies_among_the_tombstones_is_run_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No engine starts on the customers that are left: they would be counted twice."""
+    settings = settings_for(tmp_path, partitions=1)
+    async with Engine.open(settings) as engine:
+        await append(engine.log, history(500, 50))
+        await engine.caught_up()
+        before = await stored(engine), await events(engine.log, TRANSITIONS)
+    transact, left = SqliteProducer.transact, 2
+
+    async def dying(self: SqliteProducer, batch: Sequence[Append]) -> Sequence[Position]:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise InterruptedError
+        return await transact(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lane_module, "FORGET_ROWS", 20)
+        patch.setattr(SqliteProducer, "transact", dying)
+        with pytest.raises(InterruptedError):
+            await forget_projections(settings)
+    with pytest.raises(FoldVersionMismatch, match="rebuild` once more"):
+        async with Engine.open(settings):
+            pass
+    assert await forget_projections(settings) == 501
+    async with Engine.open(settings) as engine:
+        await engine.caught_up()
+        assert (await stored(engine), await events(engine.log, TRANSITIONS)) == before
+
+
 async def test_the_wall_clock_ticks_every_partition(tmp_path: Path) -> None:
     """With HEADWATER_CLOCK=wall stream time follows now without any event."""
     settings = settings_for(tmp_path, clock="wall", tick_seconds=0.05)

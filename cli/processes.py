@@ -196,7 +196,7 @@ async def _archive(data_dir: Path, port: int) -> None:
             nonlocal archive
             archive = Archive(process.log, history.writer, commit)
             try:
-                await archive.start(partitions)
+                await archive.start_patiently(partitions)
                 await archive.run()
             finally:
                 await archive.close()

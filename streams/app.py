@@ -13,7 +13,7 @@ from streams.settings import Settings
 from streams.topics import EVENTS
 
 RUNS_BUFFERED = 4
-RECOVERED_S = 3_600.0  # Faust gives a rebalance as long as a request, and in it all rows are recovered
+RECOVERED_S = 2_000_000.0  # Faust gives a rebalance as long as a request; in it all rows are recovered
 
 
 class NoTables(TableManager):

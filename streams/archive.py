@@ -100,6 +100,24 @@ class Archive:
                     )
                 self._next[topic, partition] = offset
 
+    async def start_patiently(self, partitions: Collection[TopicPartition]) -> None:
+        """Start, once the history and the log answer; raises AheadOfLog."""
+        while True:
+            try:
+                await self.start(partitions)
+            except AheadOfLog:
+                raise
+            except Exception as error:  # noqa: BLE001  # as in run
+                await self._wait(error)
+            else:
+                self.trouble = ""
+                return
+
+    async def _wait(self, error: Exception) -> None:
+        self.trouble = f"the log cannot be brought into the history: {error}"
+        logger.error("archive_waits", reason=self.trouble)
+        await asyncio.sleep(RETRY_S)
+
     async def close(self) -> None:
         """Let a write that is under way end."""
         await asyncio.to_thread(self._thread.shutdown)
@@ -113,9 +131,7 @@ class Archive:
                     await self._gather()
                 await self.step()
             except Exception as error:  # noqa: BLE001  # whatever it is, the projections must go on
-                self.trouble = f"the log cannot be brought into the history: {error}"
-                logger.error("archive_waits", reason=self.trouble)
-                await asyncio.sleep(RETRY_S)
+                await self._wait(error)
             else:
                 self.trouble = ""
 

@@ -13,7 +13,7 @@ from streams import kafka
 from streams.appending import appends
 from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinished_loads
 from streams.folding import Folding, Status
-from streams.lane import reset
+from streams.lane import forget
 from streams.log import Log, LogUnavailable, Position
 from streams.rows import as_of_ms, now_ms
 from streams.schema_ids import check
@@ -155,4 +155,4 @@ async def forget_projections(settings: Settings) -> int:
     fenced, and fold it when they are started again.
     """
     async with kafka.opened(settings) if settings.distributed else _opened(settings) as log:
-        return sum([await reset(log, p) for p in range(log.partitions(EVENTS))])
+        return await forget(log)

@@ -8,11 +8,11 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Any, NamedTuple, cast
 
 from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from streams.log import Append, OutcomeUnknown, Position, ProducerFenced, TopicPartition
@@ -22,6 +22,7 @@ REQUEST_BYTES = 4 << 20  # one record may be larger than a batch
 REQUEST_MS = 10_000
 PATIENCE_S = 10.0  # for a broker that is away
 TRANSACTION_MS = 60_000
+RETRY_S = 0.25
 CLOSE_S = 2.0
 FENCED = (kafka.ProducerFenced, kafka.InvalidProducerEpoch)
 
@@ -36,6 +37,7 @@ async def started(connecting: Mapping[str, Any], **options: Any) -> AIOKafkaProd
         max_request_size=REQUEST_BYTES,
         request_timeout_ms=REQUEST_MS,
     )
+    _pause_between_tries(producer.client)
     try:
         async with asyncio.timeout(PATIENCE_S):
             await producer.start()
@@ -43,6 +45,18 @@ async def started(connecting: Mapping[str, Any], **options: Any) -> AIOKafkaProd
         await closed(producer)
         raise
     return producer
+
+
+def _pause_between_tries(client: AIOKafkaClient) -> None:
+    """A sender asks a broker that is away for metadata again and again: in aiokafka, without a pause."""
+    ask = client._metadata_update
+
+    async def asked(*arguments: Any) -> bool:
+        if not (answered := await ask(*arguments)):
+            await asyncio.sleep(RETRY_S)
+        return bool(answered)
+
+    client._metadata_update = asked
 
 
 class Sent(NamedTuple):
@@ -64,10 +78,11 @@ class KafkaProducer:
 
     async def transact(self, batch: Sequence[Append]) -> Sequence[Position]:
         try:
-            await self._producer.begin_transaction()
-            sent = await self._handed_over(batch)
-            await asyncio.gather(*(each.stored for each in sent))
-            await self._producer.commit_transaction()
+            async with asyncio.timeout(TRANSACTION_MS / 1000):  # when Kafka gives it up, and aiokafka may not
+                await self._producer.begin_transaction()
+                sent = await self._handed_over(batch)
+                await asyncio.gather(*(each.stored for each in sent))
+                await self._producer.commit_transaction()
         except FENCED as error:
             raise ProducerFenced(
                 f"A later producer holds {self._id!r}, or its transaction took too long."
@@ -132,19 +147,15 @@ async def closed(producer: AIOKafkaProducer) -> None:
 
     A transaction that stays open holds up the readers of every partition in it, until Kafka gives it up.
     """
-    stopping = asyncio.create_task(_stopped(producer))  # which may find its sender cancelled, and we are not
-    try:
-        await asyncio.wait({stopping}, timeout=CLOSE_S)
-    finally:
-        stopping.cancel()
-    if stopping.done() and not stopping.cancelled() and not isinstance(stopping.exception(), KafkaError):
-        stopping.result()
-        return
-    if (sending := producer._sender.sender_task) is not None:
-        sending.cancel()
-    with suppress(KafkaError, TimeoutError):
-        async with asyncio.timeout(CLOSE_S):
-            await producer.client.close()
+    for stop in (_stopped, _broken_off):
+        stopping = asyncio.create_task(stop(producer))  # in which aiokafka's own cancellations stay
+        try:
+            await asyncio.wait({stopping}, timeout=CLOSE_S)
+        finally:
+            stopping.cancel()
+        if stopping.done() and not stopping.cancelled() and not isinstance(stopping.exception(), KafkaError):
+            return stopping.result()
+    return None
 
 
 async def _stopped(producer: AIOKafkaProducer) -> None:
@@ -152,6 +163,14 @@ async def _stopped(producer: AIOKafkaProducer) -> None:
     if transactions is not None and transactions.transactional_id and transactions.is_in_transaction():
         await producer.abort_transaction()
     await producer.stop()
+
+
+async def _broken_off(producer: AIOKafkaProducer) -> None:
+    sending = producer._sender.sender_task
+    while sending is not None and not sending.done():  # cancelled once, it waits for requests without end
+        sending.cancel()
+        await asyncio.sleep(0)
+    await producer.client.close()
 
 
 def text(error: BaseException) -> str:

@@ -11,12 +11,14 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, cast
 
 import aiokafka
+from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 from yarl import URL
 
 from streams.batch import RunConsumer
@@ -28,6 +30,7 @@ FETCH_BYTES = 1 << 20  # of a partition
 FETCH_WAIT_MS = 500
 HEARTBEATS_A_SESSION = 5
 COMMIT_S = 2.0
+CHECK_S = 1.0
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -62,11 +65,17 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         The group's offsets are at the log's end mostly: a fetch there would wait for events to come, and the
         next one for it.
         """
-        self._ensure_consumer().pause(*(TopicPartition(*tp) for tp in assigned))
+        consumer = self._ensure_consumer()
+        consumer.pause(*(TopicPartition(*tp) for tp in assigned))
+        consumer._fetcher._default_reset_strategy = OffsetResetStrategy.EARLIEST
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
-        """Seek, and note it before a fetch that is under way in this thread can go on."""
+        """Seek, and note it before a fetch that is under way in this thread can go on.
+
+        From then on a record that is no longer on the log is an error, where aiokafka would pass it over.
+        """
+        consumer._fetcher._default_reset_strategy = OffsetResetStrategy.NONE
         self._assignment, self._starts = consumer._subscription.subscription.assignment, dict(partitions)
         consumer.resume(
             *(TopicPartition(*tp) for tp in partitions)
@@ -87,7 +96,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise ConsumerStoppedError
         most = cast(Transport, self.transport).run_records
         with fetcher._subscriptions.fetch_context():
-            found = await self._found(fetcher, active_partitions, timeout, most)
+            try:
+                found = await self._found(fetcher, active_partitions, timeout, most)
+            except OffsetOutOfRangeError as error:
+                raise LostPlace(
+                    f"The log no longer has what comes next ({error}): restore it, or run "
+                    "`headwater rebuild` to fold what is left."
+                ) from error
             assignment = consumer._subscription.subscription.assignment
             if assignment is not self._assignment or assignment is None:
                 return {}  # of a new one, from where the group committed: the lane has not said yet
@@ -97,6 +112,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 if state.has_valid_position and (tp in found or state.position > self._starts[tp]):
                     runs[tp] = [self._run(tp, found.get(tp, ()), state.position)]
             return runs
+
+    async def check_group(self) -> None:
+        """Raise what keeps us out of the group: aiokafka tells only those who fetch through it."""
+        self._ensure_consumer()._coordinator.check_errors()
 
     async def _found(
         self,
@@ -142,6 +161,13 @@ class Consumer(RunConsumer, driver.Consumer):
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
+    @Service.task
+    async def _watch_group(self) -> None:
+        while not self.should_stop:
+            await self.sleep(CHECK_S)
+            thread = cast(ConsumerThread, self._thread)
+            await thread.call_thread(thread.check_group)
+
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Give up what is being taken over, then what is owned: the next owner comes after this."""
         self._assigned = frozenset()
@@ -150,7 +176,7 @@ class Consumer(RunConsumer, driver.Consumer):
             await asyncio.wait({self._taking})
         await super().on_partitions_revoked(revoked)
         lane = self.transport.lane
-        await asyncio.gather(*(lane.release(partition) for partition in list(lane.partitions)))
+        await asyncio.gather(*(lane.release(partition) for partition in lane.held))
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         self._assigned = frozenset(assigned)

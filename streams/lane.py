@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from projections.customer import FOLD_VERSION
 from projections.parameters import Parameters
 from schemas import codec
 from schemas.registry import RegistryUnavailable
@@ -66,6 +67,11 @@ class Lane:
         """The partition rows as last committed."""
         return self._partitions
 
+    @property
+    def held(self) -> frozenset[int]:
+        """The partitions that are owned, or were about to be: each has a producer."""
+        return frozenset(self._producers) | self._partitions.keys()
+
     async def take_over(self, partition: int) -> int:
         """Own a partition: fence its former owner, recover its rows; returns the next record to fold.
 
@@ -78,6 +84,8 @@ class Lane:
     async def _take_over(self, partition: int) -> None:
         if (former := self._producers.pop(partition, None)) is not None:
             await former.close()
+        await self._recover(partition)
+        self._table.partition(partition)  # which may refuse: a rebuild under way is not to be fenced
         self._producers[partition] = await self._log.producer(f"headwater-{partition}")
         await self._recover(partition)
         row, _ = self._table.partition(partition)
@@ -222,29 +230,63 @@ async def _resolved(schema_id: int) -> None:
         await asyncio.to_thread(codec.resolve, schema_id)
 
 
-async def reset(log: Log, partition: int) -> int:
-    """Forget a partition's customers so that the log is folded again, announcing nothing up to where it was.
+async def forget(log: Log) -> int:
+    """Forget all customers so that the log is folded again, announcing nothing up to where it was.
 
-    In this order: a partition row of no fold version, with which no worker starts; a tombstone for each
-    customer, in transactions that Kafka has time for; an empty partition row. Before the first nothing
-    happened; between it and the last only another rebuild goes on; after the last any start folds from the
-    beginning, for local stores recover from the changelog. Returns the number of records to fold.
+    In this order: a partition row of no fold version for each partition, with which no worker starts or
+    fences us; a tombstone for each customer, in transactions that Kafka has time for; an empty partition row.
+    Before its first one nothing happened to a partition; up to its last one only another rebuild goes on;
+    after it any start folds from the beginning, for local stores recover from the changelog. Returns the
+    records to fold.
     """
-    producer = await log.producer(f"headwater-{partition}")
-    keys: dict[bytes, None] = {}
-    position = offset = 0
-    while (chunk := await log.read(CUSTOMERS, partition, offset, RECOVER_RECORDS)).records:
-        for record in chunk.records:
-            if record.key == PARTITION_KEY and record.value is not None:
-                position = folded_to(record.value)
-            elif record.key is not None:
-                keys[record.key] = None
-        offset = chunk.end
-    empty = new_partition(Parameters(), outputs_from=position)
-    begun = msgspec.structs.replace(empty, fold_version=NOT_FOLDED)
-    await producer.transact([Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(begun))])
-    tombstones = (Append(CUSTOMERS, partition, key, None) for key in keys)
-    while batch := list(islice(tombstones, FORGET_ROWS)):
-        await producer.transact(batch)
-    await producer.transact([Append(CUSTOMERS, partition, PARTITION_KEY, encode_partition(empty))])
-    return position
+    changelogs = [_Changelog(log, partition) for partition in range(log.partitions(EVENTS))]
+    for changelog in changelogs:  # most of it, while the workers still fold
+        await changelog.read_on()
+    for changelog in changelogs:
+        await changelog.begin()
+    for changelog in changelogs:
+        await changelog.forget()
+    return sum(changelog.position for changelog in changelogs)
+
+
+class _Changelog:
+    """A partition's customers, to be forgotten."""
+
+    def __init__(self, log: Log, partition: int) -> None:
+        self.position = 0  # how far it is folded and announced
+        self._log = log
+        self._partition = partition
+        self._producer: Producer | None = None
+        self._keys: dict[bytes, None] = {}
+        self._offset = 0
+
+    async def read_on(self) -> None:
+        while (
+            chunk := await self._log.read(CUSTOMERS, self._partition, self._offset, RECOVER_RECORDS)
+        ).records:
+            for record in chunk.records:
+                if record.key == PARTITION_KEY and record.value is not None:
+                    self.position = folded_to(record.value)
+                elif record.key is not None:
+                    self._keys[record.key] = None
+            self._offset = chunk.end
+
+    async def begin(self) -> None:
+        """Fence the owner, and keep others from starting."""
+        self._producer = await self._log.producer(f"headwater-{self._partition}")
+        await self.read_on()
+        await self._append([Append(CUSTOMERS, self._partition, PARTITION_KEY, self._row(NOT_FOLDED))])
+
+    async def forget(self) -> None:
+        tombstones = (Append(CUSTOMERS, self._partition, key, None) for key in self._keys)
+        while batch := list(islice(tombstones, FORGET_ROWS)):
+            await self._append(batch)
+        await self._append([Append(CUSTOMERS, self._partition, PARTITION_KEY, self._row(FOLD_VERSION))])
+
+    def _row(self, fold_version: int) -> bytes:
+        empty = new_partition(Parameters(), outputs_from=self.position)
+        return encode_partition(msgspec.structs.replace(empty, fold_version=fold_version))
+
+    async def _append(self, batch: Sequence[Append]) -> None:
+        assert self._producer is not None
+        await self._producer.transact(batch)

@@ -18,6 +18,7 @@ logger = structlog.get_logger(__name__)
 
 HEARTBEATS_A_SESSION = 5
 RETRY_S = 1.0
+CHECK_S = 1.0
 NEVER_MS = 2**31 - 1
 
 Commit = Callable[[Mapping[TopicPartition, int]], Awaitable[None]]
@@ -37,7 +38,7 @@ async def share(
 
     It is cancelled, and has ended, before the group gives them to another; a member that is cut off from the
     group does not hear of that, so what it writes must be fenced or repeatable. `work` gets a function that
-    commits offsets, for lag displays. Raises what `work` raises.
+    commits offsets, for lag displays. Raises what `work` raises, and KafkaError where the group keeps us out.
     """
     consumer = AIOKafkaConsumer(
         **connecting,
@@ -52,7 +53,10 @@ async def share(
     try:
         await _started(consumer)
         consumer.subscribe(topics, listener=member)
-        raise await member.failed
+        while not member.failed.done():
+            consumer._coordinator.check_errors()  # of which aiokafka tells only those who fetch through it
+            await asyncio.wait({member.failed}, timeout=CHECK_S)
+        raise member.failed.result()
     finally:
         await member.end()
         await consumer.stop()

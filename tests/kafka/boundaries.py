@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from history.archive import HistoryWriter
 from streams.kafka_log import KafkaLog
 from streams.kafka_producer import KafkaProducer
+from streams.kafka_transport import Consumer
 from streams.lane import Lane
 from streams.table import CustomerTable
 
@@ -90,7 +91,14 @@ def after_the_store(passing: Passing) -> None:
 
 
 def after_the_acknowledgement(passing: Passing) -> None:
-    _around(Lane, "fold", None, passing)
+    original = Consumer.ack
+
+    def ack(self: Consumer, message: Any) -> bool:
+        acknowledged: bool = original(self, message)
+        passing()
+        return acknowledged
+
+    setattr(Consumer, "ack", ack)  # noqa: B010
 
 
 def after_the_fence(passing: Passing) -> None:

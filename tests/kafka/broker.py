@@ -1,5 +1,6 @@
 """Where do the tests get a real Apache Kafka? One KRaft broker in a process, of jars that Maven fetches."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -67,10 +68,17 @@ class NoKafka(Exception):
 
 
 def jars() -> Path:
-    """The broker's jars, fetched on first use; raises NoKafka."""
-    lib = CACHE / "lib"
-    if lib.exists():
+    """The broker's jars, fetched on first use, by one process of several; raises NoKafka."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lib = CACHE / "lib"
+        if not lib.exists():
+            _fetch_jars(lib)
         return lib
+
+
+def _fetch_jars(lib: Path) -> None:
     java, maven = shutil.which("java"), shutil.which("mvn")
     if java is None or maven is None:
         raise NoKafka(REMEDY)
@@ -90,7 +98,6 @@ def jars() -> Path:
         shutil.rmtree(partial)
         raise NoKafka(f"{REMEDY}; Maven said: {fetched.stdout[-500:]}")
     partial.rename(lib)
-    return lib
 
 
 class Broker:

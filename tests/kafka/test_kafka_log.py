@@ -7,6 +7,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
+from streams import kafka_producer
 from streams.kafka_client import connection
 from streams.kafka_log import KafkaLog
 from streams.log import Append, LogUnavailable, OutcomeUnknown
@@ -40,6 +41,18 @@ class TestKafkaLog(LogContract):
         assert await log.read("plain", 0, 0, 10) == ([], 0)
         await producer._producer.abort_transaction()
         await log.append(records("after"))
+        assert await values(log) == [b"after"]
+
+    async def test_a_transaction_that_never_ends_is_given_up(
+        self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When Kafka does: who waits for it is told, and the next producer goes on."""
+        monkeypatch.setattr(kafka_producer, "TRANSACTION_MS", 500)
+        producer = await log.producer("p")
+        monkeypatch.setattr(producer._producer, "commit_transaction", asyncio.Event().wait)
+        with pytest.raises(OutcomeUnknown, match="TimeoutError"):
+            await producer.transact(records("given up"))
+        await appended(log, await (await log.producer("p")).transact(records("after")))
         assert await values(log) == [b"after"]
 
     async def test_reading_ends_behind_the_markers(self, log: KafkaLog) -> None:

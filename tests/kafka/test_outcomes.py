@@ -7,14 +7,18 @@ import time
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka.structs import TopicPartition
 
 from projections.parameters import Parameters
 from schemas.codec import HEADER, decode, encode
 from schemas.events import ClockTicked, OrderPlaced, ProcessingFailed
 from streams.fold import BYTES_AT_MOST
 from streams.holder import ask_for_boundaries
+from streams.kafka_client import connection
 from streams.log import Append
 from streams.rows import PARTITION_KEY, decode_partition
+from streams.settings import Settings
 from streams.topics import CUSTOMERS, EVENTS, FAILED, partition_for
 from tests.headwater import headwater
 from tests.kafka import oracle
@@ -73,15 +77,36 @@ async def test_a_log_folded_again_gives_the_same_rows(cluster: Cluster, tmp_path
         assert [each.failed for each in twice] == [each.failed for each in once]
 
 
+async def test_records_that_vanish_are_not_passed_over(cluster: Cluster, tmp_path: Path) -> None:
+    """Deleted while a worker was behind: it ends, and says what can be done."""
+    working = worker("a", tmp_path, cluster.url)
+    await cluster.feed(1_000)
+    await cluster.settled()
+    working.send(signal.SIGSTOP)
+    await cluster.feed(EVENTS_FED)  # more than a fetch brings that is under way
+    admin = AIOKafkaAdminClient(**connection(Settings(log_url=cluster.url)))
+    await admin.start()
+    ends = enumerate(await cluster.log.end_offsets(EVENTS))
+    await admin.delete_records({TopicPartition(EVENTS, p): RecordsToDelete(end) for p, end in ends})
+    await admin.close()
+    working.send(signal.SIGCONT)
+    working.join(60)
+    assert working.exit_code == 1, working.tail()
+    assert "headwater rebuild" in working.tail().splitlines()[-1]
+
+
 @pytest.mark.usefixtures("no_process_is_left")
 async def test_many_partitions_share_a_worker_and_its_store(kafka_url: str, tmp_path: Path) -> None:
-    """Sixty-four, each with a producer of its own, killed once and folded to the end."""
+    """Sixty-four, each with a producer of its own, killed once and folded to the end.
+
+    Its name is its own: the group remembers which partitions a name had, and the topic had fewer before.
+    """
     async with Cluster.empty(kafka_url, events=20_000, partitions=64) as cluster:
         await cluster.feed(10_000)
-        killed = worker("a", tmp_path, cluster.url)
+        killed = worker("wide", tmp_path, cluster.url)
         await cluster.folding()
         killed.kill()
-        worker("a", tmp_path, cluster.url)
+        worker("wide", tmp_path, cluster.url)
         await cluster.feed(10_000)
         await cluster.settled()
         assert await cluster.differences() == []

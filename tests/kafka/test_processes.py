@@ -7,7 +7,12 @@ from pathlib import Path
 import httpx2
 import msgspec
 import pytest
+from confluent_kafka import Consumer
+from confluent_kafka.schema_registry import SchemaRegistryClient
+from confluent_kafka.schema_registry.avro import AvroDeserializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 
+from streams.topics import EVENTS
 from tests.clickhouse import ClickHouse
 from tests.headwater import headwater
 from tests.kafka.cluster import forget_topics, make_topics
@@ -54,6 +59,32 @@ def test_metrics_of_every_process_ask_for_the_key(deployment: Deployment) -> Non
         assert httpx2.get(f"{address}/metrics").status_code == 401
         metrics = httpx2.get(f"{address}/metrics", headers={"authorization": f"Bearer {KEY}"})
         assert "headwater_ready 1.0" in metrics.text
+
+
+def test_confluents_client_reads_the_topic(deployment: Deployment, kafka_url: str) -> None:
+    """It is told a broker, and /registry with the key."""
+    registry = {"url": f"{deployment.address('api')}/registry", "basic.auth.user.info": f"anyone:{KEY}"}
+    broker = kafka_url.removeprefix("kafka://")
+    reading = {"bootstrap.servers": broker, "group.id": "confluent", "auto.offset.reset": "earliest"}
+    context = SerializationContext(EVENTS, MessageField.VALUE)
+    consumer = Consumer(reading)
+    consumer.subscribe([EVENTS])
+    try:
+        with SchemaRegistryClient(registry) as client:
+            decode = AvroDeserializer(client)
+
+            def read() -> dict[str, object] | None:
+                message = consumer.poll(0.5)
+                if message is None or message.key() != b"ada":
+                    return None
+                event: dict[str, object] = decode(message.value(), context)
+                return event
+
+            found = eventually(read)
+    finally:
+        consumer.close()
+    assert found is not None
+    assert (found["customer_id"], found["amount_minor"], found["currency"]) == ("ada", 1250, "EUR")
 
 
 def test_every_api_answers_alike(deployment: Deployment) -> None:

@@ -6,10 +6,13 @@ from typing import Any
 from unittest.mock import AsyncMock, MagicMock
 
 import pytest
+from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import OffsetOutOfRangeError
 from faust.types import TP
 
 from streams.kafka_transport import ConsumerThread
+from streams.lane import LostPlace
 from streams.topics import EVENTS
 
 ONE = TP(EVENTS, 1)
@@ -22,6 +25,8 @@ class Fetching:
         self.state = SubscriptionState()
         self.state.subscribe({EVENTS})
         self.meanwhile: Callable[[], Awaitable[None]] | None = None
+        self.is_gone = False  # what comes next is no longer on the log
+        self._default_reset_strategy = OffsetResetStrategy.EARLIEST
         self._closed = False
         self._subscriptions = self.state
         self._consumer: Any = SimpleNamespace(
@@ -57,6 +62,9 @@ class Fetching:
         """Three records from where the consumer is, once the broker answers."""
         if not timeout:
             return {}
+        if self.is_gone:
+            assert self._default_reset_strategy == OffsetResetStrategy.NONE  # else it is passed over
+            raise OffsetOutOfRangeError({ONE: 103})
         if (happens := self.meanwhile) is not None:
             self.meanwhile = None
             await happens()
@@ -114,3 +122,10 @@ async def test_nothing_is_fetched_until_the_lane_has_said_where(fetching: Fetchi
     await fetching.says(103)
     assert fetching.state.paused_partitions() == set()
     assert await fetching.fetched() == [(103, 106, [103, 104, 105])]
+
+
+async def test_what_is_no_longer_on_the_log_is_not_passed_over(fetching: Fetching) -> None:
+    """Someone deleted records while the worker was behind: its customers would lack them."""
+    fetching.is_gone = True
+    with pytest.raises(LostPlace, match="headwater rebuild"):
+        await fetching.fetched()

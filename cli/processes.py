@@ -84,10 +84,14 @@ class _Process:
     async def share(self, group: str, topics: Sequence[str], work: "Work") -> None:
         """Do `work` on the partitions that the group leaves to this process."""
         from streams.kafka_client import connection
-        from streams.membership import share
+        from streams.membership import KeptOut, share
 
         session_s, member_id = self.settings.session_seconds, self.settings.worker_id
-        await share(connection(self.settings), group, topics, work, session_s=session_s, member_id=member_id)
+        connecting = connection(self.settings)
+        try:
+            await share(connecting, group, topics, work, session_s=session_s, member_id=member_id)
+        except KeptOut as error:
+            raise Refused(str(error)) from error
 
     async def run(
         self, app: "FastAPI", *work: Coroutine[Any, Any, None], on_stop: Callable[[], None] = lambda: None

@@ -25,6 +25,10 @@ Commit = Callable[[Mapping[TopicPartition, int]], Awaitable[None]]
 Work = Callable[[frozenset[TopicPartition], Commit], Coroutine[Any, Any, None]]
 
 
+class KeptOut(Exception):
+    """The group does not take us, or no longer; the message says what to do."""
+
+
 async def share(
     connecting: Mapping[str, Any],
     group: str,
@@ -38,7 +42,7 @@ async def share(
 
     It is cancelled, and has ended, before the group gives them to another; a member that is cut off from the
     group does not hear of that, so what it writes must be fenced or repeatable. `work` gets a function that
-    commits offsets, for lag displays. Raises what `work` raises, and KafkaError where the group keeps us out.
+    commits offsets, for lag displays. Raises what `work` raises, and KeptOut.
     """
     consumer = AIOKafkaConsumer(
         **connecting,
@@ -54,7 +58,13 @@ async def share(
         await _started(consumer)
         consumer.subscribe(topics, listener=member)
         while not member.failed.done():
-            consumer._coordinator.check_errors()  # of which aiokafka tells only those who fetch through it
+            try:
+                consumer._coordinator.check_errors()  # which aiokafka tells only those who fetch
+            except KafkaError as error:
+                raise KeptOut(
+                    f"The group {group} keeps this process out ({error}): let its user read the group and "
+                    f"{', '.join(topics)}, and start it again."
+                ) from error
             await asyncio.wait({member.failed}, timeout=CHECK_S)
         raise member.failed.result()
     finally:

@@ -1,12 +1,16 @@
 """What does a process say that cannot start? One sentence with the remedy, and exit 2, before it consumes."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from streams.kafka_client import connection
+from streams.membership import KeptOut, share
 from streams.settings import Settings
 from streams.topics import CUSTOMERS, EVENTS
 from tests.headwater import headwater
@@ -131,6 +135,23 @@ async def test_a_registry_that_refuses(empty_kafka: str, tmp_path: Path) -> None
     )
     assert "registry" in told
     assert "secret" not in told
+
+
+async def test_a_group_that_keeps_us_out(empty_kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka's answer to an archive whose user may not read the group; it is told, with what to do."""
+    await make_topics(empty_kafka, 4)
+
+    def refused(self: GroupCoordinator) -> None:
+        raise GroupAuthorizationFailedError(self.group_id)
+
+    async def work(partitions: object, commit: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(GroupCoordinator, "check_errors", refused)
+    with pytest.raises(KeptOut, match=r"headwater-archive keeps this process out .* let its user read"):
+        await share(
+            connection(Settings(log_url=empty_kafka)), "headwater-archive", [EVENTS], work, session_s=6
+        )
 
 
 def test_a_log_that_is_not_kafka(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from history.archive import HistoryWriter
 from streams.kafka_log import KafkaLog
 from streams.kafka_producer import KafkaProducer
-from streams.kafka_transport import Consumer
 from streams.lane import Lane
 from streams.table import CustomerTable
 
@@ -90,15 +89,9 @@ def after_the_store(passing: Passing) -> None:
     setattr(CustomerTable, "write", write)  # noqa: B010
 
 
-def after_the_acknowledgement(passing: Passing) -> None:
-    original = Consumer.ack
-
-    def ack(self: Consumer, message: Any) -> bool:
-        acknowledged: bool = original(self, message)
-        passing()
-        return acknowledged
-
-    setattr(Consumer, "ack", ack)  # noqa: B010
+def before_the_acknowledgement(passing: Passing) -> None:
+    """All effects have happened; what Faust commits afterwards is for lag displays, and resumes nothing."""
+    _around(Lane, "fold", None, passing)
 
 
 def after_the_fence(passing: Passing) -> None:
@@ -128,7 +121,7 @@ BOUNDARIES = {
         before_the_commit,
         after_the_commit,
         after_the_store,
-        after_the_acknowledgement,
+        before_the_acknowledgement,
         after_the_fence,
         after_the_recovery,
     )

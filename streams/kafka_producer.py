@@ -41,8 +41,12 @@ async def started(connecting: Mapping[str, Any], **options: Any) -> AIOKafkaProd
     try:
         async with asyncio.timeout(PATIENCE_S):
             await producer.start()
-    except BaseException:
+    except BaseException as error:
         await closed(producer)
+        if isinstance(
+            error, AssertionError
+        ):  # of aiokafka: the broker does not know its cluster yet
+            raise kafka.KafkaConnectionError(str(error)) from error
         raise
     return producer
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from pydantic import SecretStr
 
@@ -42,6 +43,20 @@ class TestKafkaLog(LogContract):
         await producer._producer.abort_transaction()
         await log.append(records("after"))
         assert await values(log) == [b"after"]
+
+    async def test_a_broker_that_does_not_know_its_cluster_yet(
+        self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As it comes back: aiokafka asserts, and who needs a producer is to try again."""
+
+        async def start(self: AIOKafkaProducer) -> None:
+            raise AssertionError("Did we not perform bootstrap?")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(AIOKafkaProducer, "start", start)
+            with pytest.raises(LogUnavailable, match="bootstrap"):
+                await log.producer("p")
+        await appended(log, await (await log.producer("p")).transact(records("after")))
 
     async def test_a_transaction_that_never_ends_is_given_up(
         self, log: KafkaLog, monkeypatch: pytest.MonkeyPatch

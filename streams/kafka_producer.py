@@ -43,9 +43,7 @@ async def started(connecting: Mapping[str, Any], **options: Any) -> AIOKafkaProd
             await producer.start()
     except BaseException as error:
         await closed(producer)
-        if isinstance(
-            error, AssertionError
-        ):  # of aiokafka: the broker does not know its cluster yet
+        if isinstance(error, AssertionError):  # of aiokafka: the broker does not know its cluster yet
             raise kafka.KafkaConnectionError(str(error)) from error
         raise
     return producer

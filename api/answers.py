@@ -7,10 +7,13 @@ from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from api.lists import Cell, Found
+from api.models import Models
 from api.read_model import ReadModel
 from projections import customer
 from projections.lifecycle import STAGES
 from projections.parameters import Boundaries
+from projections.scoring import value
+from projections.scoring.value import ValueView
 from projections.times import rfc3339
 from schemas.currency import decimal
 from schemas.events import LifecycleChanged
@@ -130,14 +133,31 @@ def transition(event: LifecycleChanged) -> Transition:
     )
 
 
-def customer_body(found: Found) -> dict[str, Any]:
+def customer_body(found: Found, models: Models) -> dict[str, Any]:
     """One customer at its partition's stream time, under the parameters in force there."""
     as_of = found.partition.stream_time_ms
-    view = customer.view(customer.unpack(found.row.state), as_of, found.partition.parameters)
-    body = {"customer_id": found.customer_id, "as_of": rfc3339(as_of), **customer.to_json(view), "scores": {}}
+    state = customer.unpack(found.row.state)
+    view = customer.view(state, as_of, found.partition.parameters)
+    body = {"customer_id": found.customer_id, "as_of": rfc3339(as_of), **customer.to_json(view)}
+    body["scores"] = models.scores(found)
+    body["segments"] = list(found.row.segments)
+    body["value"] = _value(value.view(state.orders, as_of, found.partition.parameters))
     if found.row.stage == view.lifecycle.stage:  # since when, as it was announced
         body["lifecycle"]["entered_at"] = rfc3339(found.row.stage_since_ms)
     return body
+
+
+def _value(seen: ValueView) -> dict[str, str | None]:
+    return {
+        "historic": _amount(seen.historic_minor, seen.currency),
+        "expected_12_months": _amount(seen.expected_minor, seen.currency),
+        "tier": seen.tier,
+        "currency": seen.currency,
+    }
+
+
+def _amount(minor: int | None, currency: str) -> str | None:
+    return None if minor is None else decimal(minor, currency)
 
 
 def _boundaries(boundaries: Boundaries) -> RfmBoundaries:

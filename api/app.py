@@ -6,7 +6,20 @@ from api import doctor, loads, openapi, operate, problems
 from api.guard import guard
 from api.head import HeadAsGet
 from api.metrics import Metrics
-from api.routes import customers, events, history, operations, overview, registry
+from api.routes import (
+    customers,
+    decisions,
+    deliveries,
+    events,
+    history,
+    models,
+    operations,
+    overview,
+    registry,
+    rules,
+    segments,
+    triggers,
+)
 from api.services import Services
 from api.web import routes as web
 from api.web import sign_in
@@ -25,7 +38,24 @@ def create_api(services: Services) -> FastAPI:
     app.add_middleware(HeadAsGet)
     problems.install(app)
     openapi.install(app, asks_for_key=key is not None)
-    for group in (events, customers, overview, history, registry, operations, operate, doctor, loads, web):
+    for group in (
+        events,
+        customers,
+        overview,
+        history,
+        models,
+        rules,
+        triggers,
+        segments,
+        decisions,
+        deliveries,
+        registry,
+        operations,
+        operate,
+        doctor,
+        loads,
+        web,
+    ):
         app.include_router(group.router)
     web.mount_static(app)
     if key is not None:

@@ -1,16 +1,20 @@
 """What did the caller send? JSON of a bounded size, or a problem that says what to send instead."""
 
+import re
 from collections.abc import Sequence
+from typing import TypeVar
 
+import msgspec
 from starlette.requests import Request
 
-from api.problems import Problem
+from api.problems import FieldError, Problem
 from schemas import document
 
 MAX_BODY_BYTES = 1 << 20
 
 
 JSON = "application/json"
+T = TypeVar("T")
 
 
 async def read_json(request: Request) -> object:
@@ -25,6 +29,17 @@ async def read_json(request: Request) -> object:
         raise Problem(
             400, f"The body is not JSON ({error}): correct it; NaN and Infinity are not JSON."
         ) from error
+
+
+async def read_as(request: Request, kind: type[T], example: str) -> T:
+    """The body as a Struct. Raises Problem, as read_json does, and 422 with `example` for another shape."""
+    try:
+        return msgspec.convert(await read_json(request), kind)
+    except msgspec.ValidationError as error:
+        detail = f"{error}: send {example}"
+        named = re.search(r"(?:field `|`\$\.)(\w+)", str(error))
+        field = named[1] if named else ""
+        raise Problem(422, f"{detail}.", errors=[FieldError(0, field, detail)]) from error
 
 
 def require_json(request: Request, kinds: Sequence[str] = (JSON,)) -> None:

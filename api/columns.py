@@ -31,6 +31,8 @@ class Columns(NamedTuple):
     stage: str
     last_seen_at: int
     text_key: int
+    scores: str | None  # JSON: probability by target
+    segments: str | None  # JSON: names
     orders_key: int
     order_count: int
     net_minor: int
@@ -70,12 +72,14 @@ def derive(row: CustomerRow, basis: Basis, before: Columns | None) -> Columns:
     if before is None or before.orders_key != orders_key:
         about_orders = _order_columns(_orders(state.orders) or orders.ZERO, basis)
     else:
-        about_orders = before[5:]
+        about_orders = before[7:]
     return Columns(
         basis.partition,
         row.stage or "prospect",
         (_engagement(state.engagement) or engagement.ZERO).last_seen_at or 0,
         _key(bytes(state.profile)),
+        _scores(row),
+        _segments(row),
         orders_key,
         *about_orders,
     )
@@ -89,6 +93,22 @@ def search_text(customer_id: str, row: CustomerRow) -> str:
 
 def unconverted_of(columns: Columns) -> dict[str, int]:
     return msgspec.json.decode(columns.unconverted or "{}", type=dict[str, int])
+
+
+def segments_of(columns: Columns) -> list[str]:
+    return msgspec.json.decode(columns.segments or "[]", type=list[str])
+
+
+def _segments(row: CustomerRow) -> str | None:
+    names = row.segments
+    return msgspec.json.encode(names).decode() if names else None
+
+
+def _scores(row: CustomerRow) -> str | None:
+    known = row.scored.scores
+    if not known:
+        return None
+    return msgspec.json.encode({target: score.probability for target, score in known.items()}).decode()
 
 
 def _order_columns(

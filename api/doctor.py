@@ -11,7 +11,7 @@ from api import answers
 from api.services import Services, Used
 from streams.loading import Progress, loads
 from streams.rows import PartitionRow
-from streams.topics import CUSTOMERS, EVENTS, TRANSITIONS
+from streams.topics import CUSTOMERS, DECISIONS, EVENTS, TRANSITIONS
 
 router = APIRouter(tags=["operation"])
 
@@ -51,7 +51,7 @@ def checks(found: Found) -> list[Check]:
     unfolded = _behind(found.log, {(EVENTS, p): row.position for p, row in found.folded.items()}, (EVENTS,))
     untaken = _behind(found.log, found.read_model_offsets, (CUSTOMERS, TRANSITIONS))
     unfinished = sorted(found.unfinished_loads.items())
-    unarchived = _behind(found.log, found.archived, (EVENTS, TRANSITIONS))
+    unarchived = _behind(found.log, found.archived, (EVENTS, TRANSITIONS, DECISIONS))
     return [
         Check(
             "table follows the log",
@@ -113,7 +113,7 @@ async def doctor(services: Used) -> Response:
 async def _look(services: Services) -> Found:
     ends = {
         (topic, partition): end
-        for topic in (EVENTS, CUSTOMERS, TRANSITIONS)
+        for topic in (EVENTS, CUSTOMERS, TRANSITIONS, DECISIONS)
         for partition, end in enumerate(await services.log.end_offsets(topic))
     }
     counted = (await services.history.sql(COUNT)).rows[0]

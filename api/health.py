@@ -27,8 +27,13 @@ class Health(NamedTuple):
     lag: Mapping[str, int]
 
 
-def create_health(settings: Settings, follower: str, look: Callable[[], Awaitable[Health]]) -> FastAPI:
-    """The application of a process; `follower` is its name in the metrics.
+def create_health(
+    settings: Settings,
+    follower: str,
+    look: Callable[[], Awaitable[Health]],
+    measure: Callable[[Metrics], None] = lambda _: None,
+) -> FastAPI:
+    """The application of a process; `follower` is its name in the metrics, `measure` adds some of its own.
 
     Raises ValueError for settings that no API is served with.
     """
@@ -56,6 +61,7 @@ def create_health(settings: Settings, follower: str, look: Callable[[], Awaitabl
         trouble, lag = await looked()
         metrics.lag(follower, lag)
         metrics.set(ready=float(not trouble))
+        measure(metrics)
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     guard(app, settings, metrics)

@@ -1,18 +1,26 @@
 """Which customers and transitions match, in which order? The list queries over the read model's file."""
 
 import sqlite3
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import msgspec
 
 from api.cursor import from_cursor, to_cursor
 from api.problems import Problem
-from projections.parameters import Boundaries
+from projections import customer
+from projections.parameters import Boundaries, Parameters
 from projections.rfm import RfmView
+from projections.scoring.value import History, contribution_minor, history
 from projections.times import DAY_MS
 from schemas.codec import decode
 from schemas.events import LifecycleChanged
 from streams.rows import CustomerRow, PartitionRow, decode_partition, decode_row
 
 SORTS = {"last_seen_at": "last_seen_at", "orders.net": "net_minor", "orders.count": "order_count"}
+SCORES = "scores."  # and a target
+FITTED_ON = 25_000  # customers at most
 LARGE = 1 << 32  # sums are taken in two halves, because SQLite's stop at 64 bits
 
 
@@ -25,14 +33,16 @@ class Found(NamedTuple):
 
 
 class CustomerQuery(NamedTuple):
-    """Filters are None where not asked for; `sort` is a key of SORTS."""
+    """Filters are None where not asked for; `sort` is a key of SORTS, or SCORES and a target."""
 
     stage: str | None = None
+    segment: str | None = None
     q: str | None = None
     sort: str = "last_seen_at"
     descending: bool = True
     limit: int = 50
     cursor: str | None = None
+    min_scores: Mapping[str, float] = {}  # by target
 
 
 class TransitionQuery(NamedTuple):
@@ -55,7 +65,7 @@ class Cell(NamedTuple):
 
 class _CustomerPlace(NamedTuple):
     sort: str
-    value: int
+    value: float
     customer_id: str
 
 
@@ -76,7 +86,8 @@ def find_customer(db: sqlite3.Connection, customer_id: str) -> Found | None:
 
 def list_customers(db: sqlite3.Connection, query: CustomerQuery) -> tuple[list[Found], str | None]:
     """One page and the next one's cursor; ties are in order of the id."""
-    column = SORTS[query.sort]
+    target = query.sort.removeprefix(SCORES)
+    column = _score(target) if query.sort.startswith(SCORES) else SORTS[query.sort]
     order, beyond = ("DESC", "<") if query.descending else ("ASC", ">")
     sort = f"{'-' if query.descending else ''}{query.sort}"
     conditions: list[str] = []
@@ -84,6 +95,15 @@ def list_customers(db: sqlite3.Connection, query: CustomerQuery) -> tuple[list[F
     if query.stage is not None:
         conditions.append("stage = ?")
         values.append(query.stage)
+    if query.segment is not None:
+        conditions.append("EXISTS (SELECT 1 FROM json_each(segments) WHERE value = ?)")
+        values.append(query.segment)
+    least = query.min_scores
+    if query.sort.startswith(SCORES):  # who has no score is in no order
+        least = {target: 0.0, **least}
+    for name, probability in least.items():
+        conditions.append(f"{_score(name)} >= ?")
+        values.append(probability)
     if query.q is not None:
         conditions.append("n IN (SELECT rowid FROM search WHERE search MATCH ?)")
         values.append(_match(query.q))
@@ -166,6 +186,32 @@ def rfm_values(db: sqlite3.Connection, as_of_ms: int) -> list[RfmView]:
         (as_of_ms, DAY_MS),
     )
     return [RfmView(days, frequency, minor, None, None, None) for days, frequency, minor in rows]
+
+
+def score_values(db: sqlite3.Connection) -> dict[str, list[float]]:
+    """The probabilities of each target's scores, in no order."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for (scores,) in db.execute("SELECT scores FROM customers WHERE scores IS NOT NULL"):
+        for target, probability in msgspec.json.decode(scores).items():
+            found[target].append(probability)
+    return found
+
+
+def order_histories(db: sqlite3.Connection, as_of_ms: int, parameters: Parameters) -> list[History]:
+    """What the value of customers is fitted on: those with an order, or one in so many of them."""
+    (buyers,) = db.execute("SELECT count(*) FROM customers WHERE last_order_at IS NOT NULL").fetchone()
+    rows = db.execute(
+        "SELECT row FROM customers JOIN states USING (n) WHERE last_order_at IS NOT NULL AND n % ? = 0",
+        (-(-buyers // FITTED_ON) or 1,),
+    )
+    states = (customer.orders_of(decode_row(row).state) for (row,) in rows)
+    found = (history(each, as_of_ms, contribution_minor(each, parameters)) for each in states)
+    return [each for each in found if each is not None]
+
+
+def _score(target: str) -> str:
+    """The column of a target's score; the target is one of TARGETS."""
+    return f"(scores ->> '$.{target}')"
 
 
 def _exact_sum(column: str) -> str:

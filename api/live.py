@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from api import answers
+from api.models import Models
 from api.problems import Problem
 from api.read_model import ReadModel
 from api.store import Change, transition_of
@@ -28,8 +29,9 @@ RESUME_RECORDS = 500
 class Live:
     """The followers of one read model."""
 
-    def __init__(self, read_model: ReadModel, log: Log) -> None:
+    def __init__(self, read_model: ReadModel, log: Log, models: Models) -> None:
         self._read_model = read_model
+        self._models = models
         self._log = log
         self._next = _next_offsets(read_model)
         self._followers: set[_Follower] = set()
@@ -61,7 +63,7 @@ class Live:
         self._followers.add(follower)
         try:
             joined = list(self._next)
-            yield self._states(follower, joined)
+            yield await self._states(follower, joined)
             if resume is not None and len(resume) == len(joined):
                 async for chunk in self._missed(resume, joined):
                     yield chunk
@@ -69,26 +71,27 @@ class Live:
                 if not follower.moved.is_set():
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(follower.moved.wait(), HEARTBEAT_S)
-                yield self._news(follower) or KEEPALIVE_COMMENT
+                yield await self._news(follower) or KEEPALIVE_COMMENT
                 await asyncio.sleep(PAUSE_S)
         finally:
             self._followers.discard(follower)
 
-    def _news(self, follower: "_Follower") -> bytes:
+    async def _news(self, follower: "_Follower") -> bytes:
         """What has happened since the last write to this follower; nothing if nothing has."""
         if not follower.moved.is_set():
             return b""
         follower.moved.clear()
-        return follower.take() + self._states(follower, None)
+        return follower.take() + await self._states(follower, None)
 
-    def _states(self, follower: "_Follower", joined: Sequence[int] | None) -> bytes:
+    async def _states(self, follower: "_Follower", joined: Sequence[int] | None) -> bytes:
         at = None if joined is None else _text(joined)
         news = _event("summary", answers.summary(self._read_model), at)
         if follower.customer_id is not None and follower.customer_moved:
             follower.customer_moved = False
             found = self._read_model.customer(follower.customer_id)
             if found is not None:
-                news += _event("customer", answers.customer_body(found))
+                await self._models.have([found])
+                news += _event("customer", answers.customer_body(found, self._models))
         return news
 
     async def _missed(self, resume: list[int], joined: Sequence[int]) -> AsyncIterator[bytes]:

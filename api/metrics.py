@@ -1,7 +1,7 @@
 """How is the engine doing, in numbers for Prometheus?"""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.gc_collector import GCCollector
@@ -35,6 +35,36 @@ class Metrics:
             ("follower", "partition"),
             registry=self._registry,
         )
+        self._quality = Gauge(
+            "headwater_model_quality",
+            "Measures of a model over the examples of the last 90 days.",
+            ("target", "model", "measure"),
+            registry=self._registry,
+        )
+        self._failures = Gauge(
+            "headwater_model_failures",
+            "How often a model raised, or answered with what is no probability.",
+            ("target", "model"),
+            registry=self._registry,
+        )
+        self._drifts = Gauge(
+            "headwater_model_drifts",
+            "How often an input of the models or the champion's predictions left what was usual.",
+            ("target",),
+            registry=self._registry,
+        )
+        self._deliveries = Gauge(
+            "headwater_deliveries",
+            "Messages of a trigger that are pending, or were abandoned, by why.",
+            ("trigger", "state"),
+            registry=self._registry,
+        )
+        self._attempts = Gauge(
+            "headwater_delivery_outcomes",
+            "What became of attempts of this process: succeeded, failed, or why it was abandoned.",
+            ("outcome",),
+            registry=self._registry,
+        )
         self._gauges = {
             name: Gauge(f"headwater_{name}", text, registry=self._registry)
             for name, text in (
@@ -43,6 +73,7 @@ class Metrics:
                 ("events_folded", "Events of customers folded, repeats not counted."),
                 ("stream_time_seconds", "The least stream time of the partitions, since 1970."),
                 ("live_followers", "Open connections to /live."),
+                ("endpoints_open", "Endpoints of triggers that are left alone because they fail."),
             )
         }
 
@@ -52,6 +83,29 @@ class Metrics:
     def lag(self, follower: str, lag: Mapping[str, int]) -> None:
         for partition, records in lag.items():
             self._lag.labels(follower, partition).set(records)
+
+    def models(
+        self,
+        measures: Iterable[tuple[str, str, str, float]],
+        failures: Mapping[tuple[str, str], int],
+        drifts: Mapping[str, int],
+    ) -> None:
+        for target, number in drifts.items():
+            self._drifts.labels(target).set(number)
+        for target, model, measure, value in measures:
+            self._quality.labels(target, model, measure).set(value)
+        for (target, model), failed in failures.items():
+            self._failures.labels(target, model).set(failed)
+
+    def deliveries(
+        self, counts: Mapping[tuple[str, str], int], outcomes: Mapping[str, int], endpoints_open: int
+    ) -> None:
+        self._deliveries.clear()
+        for (trigger, state), number in counts.items():
+            self._deliveries.labels(trigger, state).set(number)
+        for outcome, number in outcomes.items():
+            self._attempts.labels(outcome).set(number)
+        self.set(endpoints_open=endpoints_open)
 
     def set(self, **values: float) -> None:
         for name, value in values.items():

@@ -24,6 +24,7 @@ TAGS = [
     {"name": "events", "description": "What happened."},
     {"name": "customers", "description": "Who each customer is now."},
     {"name": "overview", "description": "How all customers are doing, and how that changes."},
+    {"name": "triggers", "description": "Who is told of what, what was decided of whom, and why."},
     {"name": "history", "description": "SQL over everything that ever happened."},
     {
         "name": "registry",

@@ -19,11 +19,14 @@ import structlog
 
 from api import lists
 from api.pace import Pace
+from api.preview import Preview, preview
 from api.store import Batch, Change, Store
 from api.store_file import connect, discard
 from api.totals import Totals, together
 from projections import rfm
-from projections.parameters import Boundaries, Parameters
+from projections.parameters import Boundaries, Parameters, ScoreBoundaries, Valuation
+from projections.scoring import bands, value
+from projections.triggers.expressions import Expression
 from schemas.events import LifecycleChanged
 from streams.log import Chunk, Log, LogUnavailable, TopicPartition
 from streams.rows import PartitionRow
@@ -214,6 +217,10 @@ class ReadModel:
     async def transitions(self, query: lists.TransitionQuery) -> tuple[list[LifecycleChanged], str | None]:
         return await self._ask(lambda db: lists.list_transitions(db, query))
 
+    async def preview(self, expression: Expression) -> Preview:
+        """Of whom the expression is true now; raises PreviewStopped."""
+        return await self._ask(lambda db: preview(db, expression))
+
     async def rfm_grid(self, boundaries: Boundaries) -> list[lists.Cell]:
         return await self._ask(lambda db: lists.rfm_grid(db, boundaries))
 
@@ -222,6 +229,27 @@ class ReadModel:
         parameters = self.parameters()
         return await self._ask(
             lambda db: rfm.boundaries(lists.rfm_values(db, as_of_ms), as_of_ms, parameters)
+        )
+
+    async def score_boundaries(self, as_of_ms: int) -> Mapping[str, ScoreBoundaries]:
+        """The percentiles of each target's scores."""
+        found = await self._ask(lists.score_values)
+        return {
+            target: boundaries
+            for target, values in found.items()
+            if (boundaries := bands.boundaries(values, as_of_ms)) is not None
+        }
+
+    async def valuation(self, as_of_ms: int, discount_rate: float) -> Valuation | None:
+        """What customers are expected to bring, and the tiers; None while too few have ordered."""
+        parameters = self.parameters()
+        return await self._ask(
+            lambda db: value.valuation(
+                lists.order_histories(db, as_of_ms, parameters),
+                as_of_ms,
+                parameters.base_currency,
+                discount_rate,
+            )
         )
 
     async def _ask(self, query: Callable[[sqlite3.Connection], T]) -> T:

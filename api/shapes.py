@@ -1,6 +1,6 @@
 """What is a customer's body, for those who read /docs? projections/render.py writes it."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -112,6 +112,129 @@ class CampaignsBody(Struct):
     click_rate: float | None
 
 
+class ReasonBody(Struct):
+    """What one feature adds to the log-odds, against a customer of whom all is average."""
+
+    feature: str
+    value: float | None
+    contribution: float
+    words: Annotated[str, Meta(examples=["hasn't ordered for 61 days; usually every 20"])]
+
+
+class ScoreBody(Struct):
+    """What a model says of the customer. Band and percentile are null before boundaries are in force."""
+
+    probability: Annotated[float, Meta(ge=0, le=1)]
+    band: Literal["low", "medium", "high"] | None
+    percentile: Annotated[int, Meta(ge=0, le=95)] | None
+    model: str | None
+    version: Annotated[str | None, Meta(description="The snapshot that scored.")]
+    scored_at: Time
+    reasons: list[ReasonBody]
+
+
+class CalibrationBody(Struct):
+    """Of the predictions within a tenth: how many, their mean, and the share that came true."""
+
+    examples: int
+    predicted: float
+    actual: float
+
+
+class QualityBody(Struct):
+    """Null where no label, or only one of the two, was seen."""
+
+    as_of: Time
+    examples: int
+    base_rate: float | None
+    roc_auc: float | None
+    average_precision: float | None
+    log_loss: float | None
+    brier: float | None
+    ece: float | None
+    lift: float | None
+    calibration: list[CalibrationBody]
+
+
+class ModelBody(Struct):
+    model: str
+    is_champion: bool
+    is_off: Annotated[bool, Meta(description="It failed, and no longer learns.")]
+    rolling: QualityBody
+    cumulative: QualityBody
+
+
+class InForceBody(Struct):
+    model: str
+    version: str
+    as_of: Time
+
+
+class DriftBody(Struct):
+    """Inputs of the models whose daily mean left what was usual, or `prediction`."""
+
+    as_of: Time
+    what: list[str]
+
+
+class TargetBody(Struct):
+    """One target; `in_force` is null until a model has learned something. `drift`: the latest 20."""
+
+    target: str
+    meaning: Annotated[str, Meta(description="Goes on from: the customer …")]
+    horizon_days: int
+    is_predicted: bool
+    in_force: InForceBody | None
+    drift: list[DriftBody]
+    models: list[ModelBody]
+
+
+class PointBody(Struct):
+    as_of: Time
+    examples: int
+    roc_auc: float | None
+
+
+class TargetsBody(Struct):
+    items: list[TargetBody]
+
+
+class TargetHistoryBody(TargetBody):
+    history: dict[str, list[PointBody]]
+
+
+class ExplanationBody(Struct):
+    """A prediction as it was made; `happened` is null while its horizon has not passed."""
+
+    customer_id: str
+    target: str
+    campaign: Annotated[str | None, Meta(description="The campaign that was asked about.")]
+    asked_at: Time
+    ends_at: Time
+    happened: bool | None
+    probability: Annotated[float | None, Meta(description="Null where no model was in force yet.")]
+    model: str | None
+    version: str | None
+    is_reproduced: bool | None
+    partition: int
+    offset: int
+    features: dict[str, float]
+    reasons: list[ReasonBody]
+    events: list[TimelineEvent]
+
+
+class ValueBody(Struct):
+    """Net less known cost so far, and what is expected of the next 365 days; null where not known yet.
+
+    Tier A are the customers who are expected to bring 80 % of all, B those who bring it to 95 %.
+    """
+
+    historic: Money | None
+    expected_12_months: Money | None
+    tier: Literal["A", "B", "C"] | None
+    currency: str
+
+
 class CustomerBody(Struct):
     """One customer as of its partition's stream time."""
 
@@ -121,7 +244,9 @@ class CustomerBody(Struct):
     orders: OrdersBody
     lifecycle: LifecycleBody
     rfm: RfmBody
-    scores: dict[str, float]
+    scores: dict[str, ScoreBody]
+    segments: Annotated[list[str], Meta(description="Names of those that the customer is in.")]
+    value: ValueBody
     service: ServiceBody | UnsetType = UNSET
     feedback: FeedbackBody | UnsetType = UNSET
     campaigns: CampaignsBody | UnsetType = UNSET

@@ -1,7 +1,7 @@
 """What does a batch of changelog records do to the read model? One transaction: rows, totals and offsets."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from streams.rows import (
     encode_partition,
     new_partition,
 )
+from streams.sqlite import transaction
 from streams.topics import CUSTOMERS, TRANSITIONS
 
 logger = structlog.get_logger(__name__)
@@ -114,7 +115,7 @@ class Store:
     def apply(self, batch: Batch) -> Change:
         """Take in a batch of records, all or nothing."""
         write = _Write(self)
-        with self._transaction():
+        with transaction(self._db):
             for (topic, partition), (records, end) in batch.items():
                 if topic == CUSTOMERS and records:
                     write.customers(partition, records)
@@ -128,20 +129,10 @@ class Store:
         """Derive some more rows of one partition again, after a change of parameters."""
         write = _Write(self)
         partition, stale = next(iter(self._stale.items()))
-        with self._transaction():
+        with transaction(self._db):
             write.rederive(partition, stale)
             write.finish()
         return write.publish()
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
 
 class _Write:

@@ -11,7 +11,7 @@ from pathlib import Path
 from api.columns import NAMES
 from projections.customer import FOLD_VERSION
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 CACHE_KIB = 32_000
 CHECKPOINT_PAGES = 8_000
 

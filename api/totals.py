@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-from api.columns import Columns, unconverted_of
+from api.columns import Columns, segments_of, unconverted_of
 
 
 @dataclass
@@ -15,12 +15,18 @@ class Totals:
     orders: int = 0
     net_minor: int = 0
     stages: Counter[str] = field(default_factory=Counter)
+    segments: Counter[str] = field(default_factory=Counter)
     unconverted: Counter[str] = field(default_factory=Counter)
     events: int = 0  # of customers, repeats not counted; kept by the partition rows
 
     def copy(self) -> "Totals":
         return Totals(
-            self.customers, self.orders, self.net_minor, Counter(self.stages), Counter(self.unconverted)
+            self.customers,
+            self.orders,
+            self.net_minor,
+            Counter(self.stages),
+            Counter(self.segments),
+            Counter(self.unconverted),
         )
 
     def move(self, before: Columns | None, after: Columns | None) -> None:
@@ -35,18 +41,22 @@ class Totals:
         self.orders += sign * columns.order_count
         self.net_minor += sign * columns.net_minor
         self.stages[columns.stage] += sign
+        if columns.segments is not None:
+            for segment in segments_of(columns):
+                self.segments[segment] += sign
         if columns.unconverted is not None:
             for currency, minor in unconverted_of(columns).items():
                 self.unconverted[currency] += sign * minor
 
     def to_json(self) -> str:
         """As text, because sums may pass 64 bits."""
-        return json.dumps([self.customers, self.orders, self.net_minor, self.stages, self.unconverted])
+        counters = (self.stages, self.segments, self.unconverted)
+        return json.dumps([self.customers, self.orders, self.net_minor, *counters])
 
     @staticmethod
     def from_json(text: str) -> "Totals":
-        customers, orders, net_minor, stages, unconverted = json.loads(text)
-        return Totals(customers, orders, net_minor, Counter(stages), Counter(unconverted))
+        customers, orders, net_minor, stages, segments, unconverted = json.loads(text)
+        return Totals(customers, orders, net_minor, Counter(stages), Counter(segments), Counter(unconverted))
 
 
 def together(parts: "list[Totals]") -> Totals:
@@ -57,5 +67,6 @@ def together(parts: "list[Totals]") -> Totals:
         whole.orders += part.orders
         whole.net_minor += part.net_minor
         whole.stages.update(part.stages)
+        whole.segments.update(part.segments)
         whole.unconverted.update(part.unconverted)
     return whole

@@ -19,12 +19,11 @@ from bench.folds import Three, decode_three, encode_three
 from schemas.codec import decode
 from streams import folding
 from streams.engine import Engine
-from streams.fold import Run
-from streams.lane import Lane
-from streams.log import Append
-from streams.rows import PARTITION_KEY, encode_partition
+from streams.lane import Lane, changelog
+from streams.rows import encode_partition
+from streams.runs import Run
 from streams.runtime import tune
-from streams.topics import CUSTOMERS, EVENTS
+from streams.topics import EVENTS
 
 HOT_STATES = 50_000  # a partition
 
@@ -45,22 +44,20 @@ class ThreeFieldLane(Lane):
 
     async def apply(self, run: Run) -> None:
         before, hot = self._partitions[run.partition], self._hot[run.partition]
-        decoded = [(record.key or b"", decode(record.value or b"")) for record in run.records]
         states: dict[bytes, Three] = {}
-        if missing := list({key for key, _ in decoded} - hot.keys()):
+        if missing := list({record.key or b"" for record in run.records} - hot.keys()):
             stored = self._table.values(run.partition, missing)
             for key, value in zip(missing, stored, strict=True):
                 states[key] = Three() if value is None else decode_three(value)
-        for key, event in decoded:
-            state = states.get(key)
-            states[key] = (hot[key] if state is None else state).evolve(event)
+        for _, key, value, _ in run.records:
+            state = states.get(key) or hot[key]
+            states[key] = state.evolve(decode(value))
         encoded = {key: encode_three(state) for key, state in states.items()}
-        row = msgspec.structs.replace(before, position=run.end, events=before.events + len(decoded))
-        batch = [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]
-        batch.append(Append(CUSTOMERS, run.partition, PARTITION_KEY, encode_partition(row)))
+        row = msgspec.structs.replace(before, position=run.end, events=before.events + len(run.records))
+        partition_row = encode_partition(row)
+        batch = changelog(run.partition, encoded, partition_row)
         positions = await self._producers[run.partition].transact(batch)
-        offset = positions[-1].offset + 1
-        self._table.write(run.partition, encoded, [], encode_partition(row), offset)
+        self._table.write(run.partition, encoded, [], partition_row, positions[-1].offset + 1)
         self._partitions[run.partition] = row
         hot.update(states)
         if len(hot) > HOT_STATES:

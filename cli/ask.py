@@ -3,7 +3,6 @@
 import csv
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.client import connect
+from cli.client import get, post
 from cli.options import DATA_DIR, DataDir
 from cli.run import run
 
@@ -33,13 +32,14 @@ def sql(
     """Run one SQL statement over the history.
 
     The views are events (all of them), orders (each with what became of it), stages (each customer's now),
-    transitions and failed; beside them is one table an event type, such as OrderPlaced. "show tables" lists
-    them, "describe orders" says what each column means; amounts are in minor units.
+    transitions, decisions (of triggers), deliveries (of their messages) and failed; beside them is one table
+    an event type, such as OrderPlaced. "show tables" lists them, "describe orders" says what each column
+    means; amounts are in minor units.
 
     Example: headwater sql "select type, count() from events group by type"
     """
     text = sys.stdin.read() if query == "-" else query
-    answer = run(_post(data_dir, "/sql", {"query": text, "max_rows": max_rows}))
+    answer = run(post(data_dir, "/sql", {"query": text, "max_rows": max_rows}))
     _print_answer(answer, form)
     if answer["truncated"]:
         print(f"Only the first {max_rows} rows: ask for more with --max-rows.", file=sys.stderr)
@@ -50,17 +50,31 @@ def customer(
     data_dir: DataDir = DATA_DIR,
 ) -> None:
     """Print one customer as JSON, as GET /customers/{customer_id} answers."""
-    Console().print_json(data=run(_get(data_dir, f"/customers/{quote(customer_id, safe='')}")))
+    Console().print_json(data=run(get(data_dir, f"/customers/{quote(customer_id, safe='')}")))
 
 
-async def _get(data_dir: Path, path: str) -> Any:
-    async with connect(data_dir) as engine:
-        return await engine.get(path)
+def explain(
+    customer_id: Annotated[str, typer.Argument(help="Whose prediction to explain.")],
+    target: Annotated[str, typer.Option(help="What was predicted: churn, order_30d, order_7d or redeem.")],
+    at: Annotated[
+        str | None, typer.Option(help="Before this time (RFC 3339); by default the last one.")
+    ] = None,
+    campaign: Annotated[
+        str | None, typer.Option(help="About this campaign, for redeem; by default any.")
+    ] = None,
+    data_dir: DataDir = DATA_DIR,
+) -> None:
+    """Print the last prediction before a moment, why it was made, and what came of it, as JSON.
 
+    With the features, the snapshot that predicted, whether it says the same today to the bit, and the events
+    that were known then.
 
-async def _post(data_dir: Path, path: str, body: object) -> Any:
-    async with connect(data_dir) as engine:
-        return await engine.post(path, body)
+    Examples: headwater explain 00004 --target churn --at 1998-01-01T00:00:00Z
+
+    headwater explain 1029 --target redeem --campaign 18
+    """
+    path = f"/customers/{quote(customer_id, safe='')}/explanation"
+    Console().print_json(data=run(get(data_dir, path, target=target, at=at, campaign=campaign)))
 
 
 def _print_answer(answer: Any, form: Format) -> None:

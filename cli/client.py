@@ -49,6 +49,18 @@ async def connect(data_dir: Path, *, load: "Source | None" = None) -> AsyncItera
         yield engine
 
 
+async def get(data_dir: Path, path: str, **query: str | int | None) -> Any:
+    """One answer of the engine of `data_dir`; what is None is not asked."""
+    async with connect(data_dir) as engine:
+        return await engine.get(path, **{name: value for name, value in query.items() if value is not None})
+
+
+async def post(data_dir: Path, path: str, body: object) -> Any:
+    """One answer of the engine of `data_dir` to a body."""
+    async with connect(data_dir) as engine:
+        return await engine.post(path, body)
+
+
 @asynccontextmanager
 async def in_process(api: "FastAPI") -> AsyncIterator["Client"]:
     """Calls of `api` without a socket."""

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from api import access
 from api.app import create_api
 from api.live import Live
+from api.models import Models
 from api.read_model import ReadModel
 from api.services import Services
 from cli import directory
@@ -19,26 +20,33 @@ from cli.directory import Clock
 from cli.errors import Refused
 from history.client import HistoryUnavailable
 from history.store import History
+from projections.scoring.target import BadTargets
 from schemas.registry import RegistryRefused
 from streams.archive import Archive
-from streams.clock import BadRules
+from streams.deliveries import Deliveries, QueueUnavailable
 from streams.engine import Engine
+from streams.learner import CHECKPOINT, Learner
 from streams.loading import Load, LoadRefused
 from streams.log import Log, LogUnavailable, OutcomeUnknown, ProducerFenced
+from streams.reacting import Reactor
 from streams.rows import FoldVersionMismatch
 from streams.schema_ids import OtherIds, adopt, check
+from streams.sending import Sender
 from streams.settings import Settings
 from streams.sqlite_log import SqliteLog
 from streams.topics import CUSTOMERS, TRANSITIONS, topic_specs
+from streams.wanted import BadRules
 
 CANNOT_START = (
     ProducerFenced,
     OutcomeUnknown,
     RegistryRefused,
     LogUnavailable,
+    QueueUnavailable,
     OtherIds,
     FoldVersionMismatch,
     BadRules,
+    BadTargets,
     HistoryUnavailable,
     LoadRefused,
     ValueError,
@@ -86,9 +94,18 @@ class Parts(NamedTuple):
 
 @asynccontextmanager
 async def running(
-    data_dir: Path, *, clock: Clock | None = None, shift_days: int | None = None, load: Source | None = None
+    data_dir: Path,
+    *,
+    clock: Clock | None = None,
+    shift_days: int | None = None,
+    load: Source | None = None,
+    learns: bool = False,
+    delivers: bool = False,
 ) -> AsyncIterator[Parts]:
     """Hold the directory and run its engine; `clock` and `shift_days` hold at the first start only.
+
+    Models learn while the engine serves (`learns`), and not where a command opens it for an answer; then
+    what is predicted stays, too. Likewise messages are sent (`delivers`): never by a rebuild.
 
     A `load` that is to come is told to the log before the clock starts, which then waits for its end: what
     the load tells of the past happens at its true moments. Raises Refused where the engine cannot start; what
@@ -96,14 +113,17 @@ async def running(
     """
     with directory.held(data_dir):
         wanted = settings_of(data_dir)
-        fixed = directory.fix(data_dir, clock=clock or wanted.clock, shift_days=shift_days)
+        of_sample = {} if shift_days is None or load is None else {"sample": load.name}
+        fixed = directory.fix(data_dir, clock=clock or wanted.clock, shift_days=shift_days, **of_sample)
         settings = wanted.model_copy(update={"clock": fixed.clock})
         async with AsyncExitStack() as stack:
             try:
                 await asyncio.to_thread(adopt, settings)
                 if load is not None:
                     await _announce(load, settings, fixed.shift_days or 0)
-                engine = await stack.enter_async_context(Engine.open(settings))
+                engine = await stack.enter_async_context(
+                    Engine.open(settings, sets_scoring=learns or load is not None)
+                )
                 history = await asyncio.to_thread(History.open, history_url(settings))
                 stack.push_async_callback(asyncio.to_thread, history.close)
                 archive = Archive(engine.log, history.writer)
@@ -111,13 +131,29 @@ async def running(
                 await archive.start()
                 read_model = await ReadModel.open(data_dir / "read_model.db", engine.log)
                 stack.push_async_callback(read_model.close)
-                live = Live(read_model, engine.log)
-                services = Services(settings, engine.log, engine, read_model, live, history)
+                models = Models(engine.log)
+                live = Live(read_model, engine.log, models)
+                deliveries = await Deliveries.open(data_dir, engine.log)
+                stack.push_async_callback(deliveries.close)
+                reactor = None
+                if delivers:
+                    sender = await stack.enter_async_context(Sender.open(data_dir, embedded=True))
+                    concurrency = settings.delivery_concurrency
+                    reactor = Reactor(engine.log, deliveries, read_model, sender, concurrency)
+                services = Services(
+                    settings, engine.log, engine, read_model, live, history, models, deliveries, reactor
+                )
                 api = create_api(services)
             except CANNOT_START as error:
                 raise Refused(str(error)) from error
-            work = (read_model.run(), archive.run(), engine.calibrate_daily(read_model), _failure(engine))
-            async with background(*work):
+            work = [read_model.run(), archive.run(), models.run(), engine.calibrate_daily(read_model)]
+            work.append(deliveries.run() if reactor is None else reactor.run())
+            if learns:
+                learner = Learner(
+                    engine.log, engine.log.append, data_dir / CHECKPOINT, engine.idle, settings.champion
+                )
+                work.append(learner.run())
+            async with background(*work, _failure(engine)):
                 yield Parts(services, engine, archive, api)
 
 

@@ -26,6 +26,7 @@ class Fixed(msgspec.Struct, frozen=True, kw_only=True):
 
     clock: Clock
     shift_days: int | None = None  # of the sample's dates; None until it is loaded
+    sample: str = "cdnow"  # whose dates these are
     created_at: str
 
 
@@ -77,15 +78,18 @@ def fixed(data_dir: Path) -> Fixed | None:
     return _read(data_dir / "engine.json", Fixed)
 
 
-def fix(data_dir: Path, *, clock: Clock, shift_days: int | None = None) -> Fixed:
+def fix(data_dir: Path, *, clock: Clock, shift_days: int | None = None, sample: str = "cdnow") -> Fixed:
     """Fix what is not fixed yet and return what is in force, which may differ from what was asked."""
     known = fixed(data_dir)
     if known is None:
         known = Fixed(
-            clock=clock, shift_days=shift_days, created_at=datetime.now(UTC).isoformat(timespec="seconds")
+            clock=clock,
+            shift_days=shift_days,
+            sample=sample,
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         )
     elif known.shift_days is None and shift_days is not None:
-        known = msgspec.structs.replace(known, shift_days=shift_days)
+        known = msgspec.structs.replace(known, shift_days=shift_days, sample=sample)
     else:
         return known
     _write(data_dir / "engine.json", known)

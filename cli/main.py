@@ -7,7 +7,23 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from cli import ask, care, demo, events, logs, processes, rfm, serve, topics
+from cli import (
+    ask,
+    care,
+    deliveries,
+    demo,
+    events,
+    logs,
+    processes,
+    review,
+    rfm,
+    segments,
+    serve,
+    topics,
+    triggers,
+    webhook_receiver,
+    why,
+)
 from cli.errors import Refused
 
 
@@ -32,16 +48,39 @@ app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(ask.sql)
 app.command()(ask.customer)
+app.command()(ask.explain)
 app.add_typer(events.app, name="events")
 app.add_typer(rfm.app, name="rfm")
+app.command()(why.why)
+app.add_typer(triggers.app, name="triggers")
+app.add_typer(review.app, name="review")
+app.add_typer(segments.app, name="segments")
 app.command()(care.doctor)
 app.command()(care.rebuild)
 app.add_typer(topics.app, name="topics")
-for process in (processes.worker, processes.api, processes.archive, processes.tick):
+app.add_typer(deliveries.app, name="deliveries")
+app.command()(webhook_receiver.webhook_receiver)
+for process in (
+    processes.worker,
+    processes.api,
+    processes.archive,
+    processes.tick,
+    processes.learn,
+    processes.deliver,
+):
     app.command()(process)
 
 
-LONG_RUNNING = {"demo", "serve", "worker", "api", "archive", "tick"}  # these tell what becomes of them
+LONG_RUNNING = {
+    "demo",
+    "serve",
+    "worker",
+    "api",
+    "archive",
+    "tick",
+    "learn",
+    "deliver",
+}  # these tell what becomes of them
 
 
 @app.callback()

@@ -17,5 +17,6 @@ DataDir = Annotated[
 Port = Annotated[
     int, typer.Option("--port", envvar="HEADWATER_PORT", help="Port to serve on.", min=0, max=65535)
 ]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 DATA_DIR = Path(".headwater")
 PORT = 8000

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from api.health import Health
+    from api.metrics import Metrics
     from streams.folding import Folding
     from streams.kafka_log import KafkaLog
     from streams.log import TopicPartition
@@ -61,6 +62,25 @@ def tick(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
     DATA_DIR/lifecycle.toml), ticks and RFM boundaries; of several processes one holds the clock at a time.
     """
     run_until_stopped(_tick(data_dir, port), STOP_WITHIN_S)
+
+
+def learn(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
+    """Let the models of a log on Kafka learn, or stand by for it, until Ctrl-C.
+
+    Needs HEADWATER_LOG_URL=kafka://…. Of several processes one learns at a time. The data directory keeps a
+    checkpoint, which may be lost: everything is learned again from the log.
+    """
+    run_until_stopped(_learn(data_dir, port), STOP_WITHIN_S)
+
+
+def deliver(data_dir: DataDir = DATA_DIR, port: Port = PORT) -> None:
+    """Send the messages that triggers decided on, until Ctrl-C.
+
+    Needs HEADWATER_LOG_URL=kafka://…, and HEADWATER_WEBHOOK_SECRET_<NAME> for each secret that webhooks are
+    signed with; several share the partitions. The data directory keeps the read model and the queue, which
+    may be lost: they are filled again from Kafka.
+    """
+    run_until_stopped(_deliver(data_dir, port), STOP_WITHIN_S)
 
 
 class _Process:
@@ -105,12 +125,15 @@ class _Process:
             await asyncio.Event().wait()
 
     async def run_unseen(
-        self, look: Callable[[], Awaitable["Health"]], *work: Coroutine[Any, Any, None]
+        self,
+        look: Callable[[], Awaitable["Health"]],
+        *work: Coroutine[Any, Any, None],
+        measure: Callable[["Metrics"], None] = lambda _: None,
     ) -> None:
         """Do `work` until stopped, and serve only how that is; raises what fails."""
         from api.health import create_health
 
-        await self.run(create_health(self.settings, self.name, look), *work)
+        await self.run(create_health(self.settings, self.name, look, measure), *work)
 
 
 @asynccontextmanager
@@ -162,11 +185,13 @@ async def _failure(folding: "Folding") -> None:
 async def _api(data_dir: Path, port: int) -> None:
     from api.app import create_api
     from api.live import Live
+    from api.models import Models
     from api.read_model import ReadModel
     from api.services import Services
     from cli.compose import history_url
     from history.store import History
     from streams.cluster import Cluster
+    from streams.deliveries import Deliveries
 
     async with _process("api", data_dir, port) as process:
         settings, log, stack = process.settings, process.log, process.stack
@@ -179,10 +204,13 @@ async def _api(data_dir: Path, port: int) -> None:
         stack.push_async_callback(asyncio.to_thread, history.close)
         read_model = await ReadModel.open(data_dir / "read_model.db", log)
         stack.push_async_callback(read_model.close)
-        live = Live(read_model, log)
+        models = Models(log)
+        live = Live(read_model, log, models)
         cluster = Cluster(settings, log, read_model)
-        app = create_api(Services(settings, log, cluster, read_model, live, history))
-        await process.run(app, read_model.run(), on_stop=live.close)
+        deliveries = await Deliveries.open(data_dir, log)
+        stack.push_async_callback(deliveries.close)
+        app = create_api(Services(settings, log, cluster, read_model, live, history, models, deliveries))
+        await process.run(app, read_model.run(), models.run(), deliveries.run(), on_stop=live.close)
 
 
 async def _archive(data_dir: Path, port: int) -> None:
@@ -217,17 +245,72 @@ async def _archive(data_dir: Path, port: int) -> None:
 async def _tick(data_dir: Path, port: int) -> None:
     from api.health import Health
     from api.read_model import ReadModel
-    from streams.clock import load_rules
     from streams.holder import GROUP, Holder
     from streams.topics import CLOCK
+    from streams.wanted import load
 
     async with _process("clock", data_dir, port) as process:
-        rules = load_rules(process.settings)
+        wanted = load(process.settings)
         read_model = await ReadModel.open(data_dir / "read_model.db", process.log)
         process.stack.push_async_callback(read_model.close)
-        holder = Holder(process.settings, process.log, read_model, rules)
+        holder = Holder(process.settings, process.log, read_model, wanted)
 
         async def look() -> Health:
             return Health(holder.trouble or read_model.trouble, await read_model.lag())
 
         await process.run_unseen(look, read_model.run(), process.share(GROUP, (CLOCK,), holder.hold))
+
+
+async def _learn(data_dir: Path, port: int) -> None:
+    from api.health import Health
+    from streams.learner import GROUP, Learner
+    from streams.learner import learn as learn_models
+    from streams.topics import EXAMPLES
+
+    async with _process("models", data_dir, port) as process:
+        learner: Learner | None = None
+
+        def hold(learning: Learner) -> None:
+            nonlocal learner
+            learner = learning
+
+        async def work(_partitions: frozenset["TopicPartition"], _commit: "Commit") -> None:
+            nonlocal learner
+            try:
+                await learn_models(process.log, data_dir, process.settings.champion, hold)
+            finally:
+                learner = None
+
+        async def look() -> Health:
+            if learner is None:
+                return Health("", {})  # another one learns, or will
+            return Health(learner.trouble, {EXAMPLES: await learner.lag()})
+
+        await process.run_unseen(look, process.share(GROUP, (EXAMPLES,), work))
+
+
+async def _deliver(data_dir: Path, port: int) -> None:
+    from api.health import Health
+    from api.read_model import ReadModel
+    from streams.deliveries import Deliveries
+    from streams.reacting import GROUP, Reactor
+    from streams.sending import Sender
+    from streams.topics import DECISIONS
+
+    async with _process("deliveries", data_dir, port) as process:
+        settings, log, stack = process.settings, process.log, process.stack
+        read_model = await ReadModel.open(data_dir / "read_model.db", log)
+        stack.push_async_callback(read_model.close)
+        deliveries = await Deliveries.open(data_dir, log)
+        stack.push_async_callback(deliveries.close)
+        sender = await stack.enter_async_context(Sender.open(data_dir, embedded=False))
+        reactor = Reactor(log, deliveries, read_model, sender, settings.delivery_concurrency)
+
+        async def look() -> Health:
+            return Health(reactor.trouble or read_model.trouble, await reactor.lag())
+
+        def measure(metrics: "Metrics") -> None:
+            metrics.deliveries(deliveries.queue.counts, reactor.outcomes, len(reactor.open_endpoints))
+
+        delivering = process.share(GROUP, (DECISIONS,), reactor.react_deliver)
+        await process.run_unseen(look, read_model.run(), delivering, measure=measure)

@@ -20,5 +20,8 @@ async def _serve(data_dir: Path, port: int) -> None:
     from cli.serving import bind, serving
 
     with bind(settings_of(data_dir).host, port) as listening:
-        async with running(data_dir) as parts, serving(parts.api, parts.settings, listening, parts.stop):
+        async with (
+            running(data_dir, learns=True, delivers=True) as parts,
+            serving(parts.api, parts.settings, listening, parts.stop),
+        ):
             await asyncio.Event().wait()

@@ -1,7 +1,7 @@
 """How does the process reach its history? One engine, three connections that do not wait for each other."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -25,8 +25,12 @@ from history.client import (
     cannot_open,
     connect,
 )
+from history.decisions import Activity, Decision, Wanted, activity, decisions, steps
 from history.guard import Guard
-from history.timeline import Page, timeline
+from history.outcomes import arms
+from history.predictions import Prediction, latest
+from history.timeline import Page, known_at, timeline
+from projections.triggers.uplift import Arm
 
 T = TypeVar("T")
 
@@ -117,6 +121,32 @@ class History:
     async def timeline(self, customer_id: str, limit: int = 50, cursor: str | None = None) -> Page:
         """A customer's events, newest first; raises BadCursor."""
         return await self._reader.run(lambda client: timeline(client, customer_id, limit, cursor))
+
+    async def known_at(self, customer_id: str, at_ms: int, offset: int, limit: int = 50) -> Page:
+        """A customer's events that were folded up to the moment and the offset, newest first."""
+        return await self._reader.run(lambda client: known_at(client, customer_id, at_ms, offset, limit))
+
+    async def prediction(
+        self, customer_id: str, target: str, about: str, before_ms: int
+    ) -> Prediction | None:
+        """The last one asked before the moment, about that or anything, of those whose horizon has passed."""
+        return await self._reader.run(lambda client: latest(client, customer_id, target, about, before_ms))
+
+    async def decisions(self, wanted: Wanted, limit: int) -> list[Decision]:
+        """At most `limit` decisions, newest first."""
+        return await self._reader.run(lambda client: decisions(client, wanted, limit))
+
+    async def steps(self, of: Sequence[Decision]) -> dict[str, list[dict[str, object]]]:
+        """What happened with each decision, by its id: events in JSON form, in order."""
+        return await self._reader.run(lambda client: steps(client, of))
+
+    async def activity(self, verdicts_since_ms: int, failing_since_ms: int) -> Activity:
+        """Verdicts and failing endpoints since their moments, and what is on its way now."""
+        return await self._reader.run(lambda client: activity(client, verdicts_since_ms, failing_since_ms))
+
+    async def arms(self, trigger: str, goal: str, outcome_days: int, as_of_ms: int) -> tuple[Arm, Arm]:
+        """Whom the trigger told and whom it held out, and how many reached the goal since."""
+        return await self._reader.run(lambda client: arms(client, trigger, goal, outcome_days, as_of_ms))
 
     async def archived(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the offset of the next record to archive, of those begun."""

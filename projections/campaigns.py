@@ -31,12 +31,14 @@ HANDLES = frozenset(ACTIONS)
 BY_MACHINE = "opened_by_machine"  # a mail program that opens everything says nothing about the customer
 
 SENDS = Latest("QQ", limit=16)  # time, hash of the campaign id
+REDEMPTIONS = Latest("QQ", limit=16)  # as sends, where the coupon names its campaign
 
 
 class Campaigns(Struct, frozen=True, array_like=True, gc=False):
     counts: dict[str, int] = {}  # by action
     last: dict[str, int] = {}  # by action, when last, ms
     sends: bytes = b""  # SENDS
+    redemptions: bytes = b""  # REDEMPTIONS
 
 
 class CampaignsView(Struct, frozen=True, gc=False):
@@ -59,14 +61,19 @@ def evolve(state: Campaigns, event: Event) -> Campaigns:
     if action is None:
         return state
     at = moment(event.occurred_at)
-    if isinstance(event, CampaignOpened) and event.is_automatic:
-        action = BY_MACHINE
+    sends, redemptions = state.sends, state.redemptions
+    match event:
+        case CampaignOpened(is_automatic=True):
+            action = BY_MACHINE
+        case CampaignSent(campaign_id=campaign):
+            sends = SENDS.add(sends, at, hash64(campaign))
+        case CouponRedeemed(campaign_id=str(campaign)):
+            redemptions = REDEMPTIONS.add(redemptions, at, hash64(campaign))
     return Campaigns(
         {**state.counts, action: state.counts.get(action, 0) + 1},
         {**state.last, action: max(at, state.last.get(action, 0))},
-        SENDS.add(state.sends, at, hash64(event.campaign_id))
-        if isinstance(event, CampaignSent)
-        else state.sends,
+        sends,
+        redemptions,
     )
 
 
@@ -76,6 +83,7 @@ def combine(a: Campaigns, b: Campaigns) -> Campaigns:
         {action: a.counts.get(action, 0) + b.counts.get(action, 0) for action in actions},
         {action: max(a.last.get(action, 0), b.last.get(action, 0)) for action in actions},
         SENDS.merge(a.sends, b.sends),
+        REDEMPTIONS.merge(a.redemptions, b.redemptions),
     )
 
 

@@ -44,6 +44,8 @@ class Latest:
 
     def __init__(self, layout: str, limit: int) -> None:
         self._record = struct.Struct(">" + layout)
+        self._records = [struct.Struct(">" + layout * number) for number in range(limit + 1)]
+        self._fields = len(self._record.unpack(bytes(self._record.size)))
         self.width = self._record.size
         self.limit = limit
         self._capacity = self.width * limit
@@ -60,6 +62,16 @@ class Latest:
     def items(self, kept: bytes) -> list[tuple[Any, ...]]:
         """The records, the earliest first."""
         return list(self._record.iter_unpack(kept))
+
+    def columns(self, kept: bytes, *fields: int) -> list[tuple[Any, ...]]:
+        """Each of the fields (0 is the time) of all records, the earliest first."""
+        flat = self._records[len(kept) // self.width].unpack(kept)
+        return [flat[field :: self._fields] for field in fields]
+
+    def time_from_end(self, kept: bytes, place: int) -> int | None:
+        """The time (8 bytes) of the last record but `place` - 1; None where there are fewer."""
+        start = len(kept) - place * self.width
+        return int.from_bytes(kept[start : start + 8]) if start >= 0 else None
 
     def size(self, kept: bytes) -> int:
         return len(kept) // self.width
@@ -80,17 +92,19 @@ class Tally:
     def __init__(self, key_layout: str, counters: int, limit: int, *, keep_greatest: bool) -> None:
         self._key = struct.Struct(">" + key_layout)
         self._counters = struct.Struct(f">{counters}Q")
-        self._width = self._key.size + self._counters.size
-        self._capacity = self._width * limit
+        self.width = self._key.size + self._counters.size
+        self._capacity = self.width * limit
         self._keep_greatest = keep_greatest
 
     def add(self, table: bytes, key: tuple[int | bytes, ...], *amounts: int) -> bytes:
         packed_key = self._key.pack(*key)
-        place = self._place(table, packed_key)
+        place = len(table) - self.width
+        if not table.startswith(packed_key, max(place, 0)):  # mostly it is the last
+            place = self._place(table, packed_key)
         if table.startswith(packed_key, place):
             kept = self._counters.unpack_from(table, place + self._key.size)
             total = [a + b if a + b < MAX_MINOR else MAX_MINOR for a, b in zip(kept, amounts, strict=True)]
-            return table[:place] + packed_key + self._counters.pack(*total) + table[place + self._width :]
+            return table[:place] + packed_key + self._counters.pack(*total) + table[place + self.width :]
         grown = table[:place] + packed_key + self._counters.pack(*amounts) + table[place:]
         return grown[-self._capacity :] if self._keep_greatest else grown[: self._capacity]
 
@@ -101,13 +115,13 @@ class Tally:
 
     def items(self, table: bytes) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...]]]:
         """(key, counters), in order of key."""
-        for start in range(0, len(table), self._width):
+        for start in range(0, len(table), self.width):
             key = self._key.unpack_from(table, start)
             yield key, self._counters.unpack_from(table, start + self._key.size)
 
     def _place(self, table: bytes, key: bytes) -> int:
         """Where the key's record starts, or would: searched from the end, where recent months are."""
-        width, place = self._width, len(table)
+        width, place = self.width, len(table)
         while place and table[place - width : place - width + len(key)] >= key:
             place -= width
         return place

@@ -12,21 +12,33 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import astuple
 
-from projections import campaigns, engagement, feedback, lifecycle, orders, profile, render, rfm, service
+from projections import (
+    campaigns,
+    engagement,
+    feedback,
+    lifecycle,
+    orders,
+    permission,
+    profile,
+    render,
+    rfm,
+    service,
+)
 from projections.campaigns import Campaigns, CampaignsView
 from projections.engagement import Engagement, EngagementView
 from projections.feedback import Feedback, FeedbackView
 from projections.lifecycle import LifecycleView
 from projections.orders import Orders, OrdersView
 from projections.parameters import Parameters
+from projections.permission import Permission, PermissionView
 from projections.profile import Profile, ProfileView
 from projections.rfm import RfmView
 from projections.service import Service, ServiceView
 from schemas.events import EVENT_TYPES, CustomerEvent, Event
 
-FOLD_VERSION = 1  # of the states' meaning and layout: raise it, and rows are rebuilt from the log
+FOLD_VERSION = 5  # of the states' meaning and layout: raise it, and rows are rebuilt from the log
 
-ROW_BYTES = 14_800  # no packed customer is larger; the row's envelope takes the rest of 16 KiB
+ROW_BYTES = 15_000  # no packed customer is larger; a row has its envelope besides, some KiB
 NOTHING = Raw(b"\xc0")  # a sub-state that no event has touched: msgpack's nil
 
 
@@ -37,6 +49,7 @@ class Customer(Struct, frozen=True, gc=False):
     service: Service = Service()
     feedback: Feedback = Feedback()
     campaigns: Campaigns = Campaigns()
+    permission: Permission = Permission()
 
 
 class Packed(Struct, frozen=True, array_like=True, gc=False):
@@ -46,6 +59,7 @@ class Packed(Struct, frozen=True, array_like=True, gc=False):
     service: Raw = NOTHING
     feedback: Raw = NOTHING
     campaigns: Raw = NOTHING
+    permission: Raw = NOTHING
 
 
 class CustomerView(Struct, frozen=True, gc=False):
@@ -54,9 +68,10 @@ class CustomerView(Struct, frozen=True, gc=False):
     engagement: EngagementView
     lifecycle: LifecycleView
     rfm: RfmView
-    service: ServiceView | None  # these three: None where there has been none
+    service: ServiceView | None  # these four: None where there has been none
     feedback: FeedbackView | None
     campaigns: CampaignsView | None
+    permission: PermissionView | None
 
 
 ZERO = Customer()
@@ -67,11 +82,11 @@ PARTS: tuple[ModuleType, ...] = (
     service,
     feedback,
     campaigns,
+    permission,
 )  # as Packed's fields
 
 _Evolve = Callable[[Any, Event], Any]
 _Decode = Callable[[Raw], Any]
-_ORDERS = PARTS.index(orders)
 _ENCODE = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -81,6 +96,7 @@ def _decoder(state: Struct) -> _Decode:
 
 
 _DECODE = tuple(_decoder(part.ZERO) for part in PARTS)
+_profile, _orders, _engagement, _service, _feedback, _campaigns, _permission = _DECODE
 _TOUCHES: dict[type[Event], tuple[tuple[int, _Decode, _Evolve, Any], ...]] = {
     kind: tuple(
         (place, _DECODE[place], part.evolve, part.ZERO)
@@ -104,6 +120,7 @@ def evolve(state: Customer, event: Event) -> Customer:
         service.evolve(state.service, event),
         feedback.evolve(state.feedback, event),
         campaigns.evolve(state.campaigns, event),
+        permission.evolve(state.permission, event),
     )
 
 
@@ -115,6 +132,7 @@ def combine(a: Customer, b: Customer) -> Customer:
         service.combine(a.service, b.service),
         feedback.combine(a.feedback, b.feedback),
         campaigns.combine(a.campaigns, b.campaigns),
+        permission.combine(a.permission, b.permission),
     )
 
 
@@ -128,6 +146,7 @@ def view(state: Customer, as_of: int, parameters: Parameters) -> CustomerView:
         None if state.service == service.ZERO else service.view(state.service, as_of, parameters),
         None if state.feedback == feedback.ZERO else feedback.view(state.feedback, as_of, parameters),
         None if state.campaigns == campaigns.ZERO else campaigns.view(state.campaigns, as_of, parameters),
+        None if state.permission == permission.ZERO else permission.view(state.permission, as_of, parameters),
     )
 
 
@@ -136,7 +155,15 @@ def pack(state: Customer) -> Packed:
 
 
 def unpack(packed: Packed) -> Customer:
-    return Customer(*(_state(place, raw) for place, raw in enumerate(astuple(packed))))
+    return Customer(
+        _profile(packed.profile) or profile.ZERO,
+        _orders(packed.orders) or orders.ZERO,
+        _engagement(packed.engagement) or engagement.ZERO,
+        _service(packed.service) or service.ZERO,
+        _feedback(packed.feedback) or feedback.ZERO,
+        _campaigns(packed.campaigns) or campaigns.ZERO,
+        _permission(packed.permission) or permission.ZERO,
+    )
 
 
 def evolve_packed(packed: Packed, event: Event) -> Packed:
@@ -153,15 +180,21 @@ def evolve_packed(packed: Packed, event: Event) -> Packed:
     return Packed(*parts)
 
 
+def orders_of(packed: Packed) -> Orders:
+    """The orders alone."""
+    state: Orders = _orders(packed.orders) or orders.ZERO
+    return state
+
+
 def lifecycle_of(packed: Packed, as_of: int, parameters: Parameters) -> LifecycleView:
     """As `lifecycle.view`, decoding the orders alone. Only events that orders.HANDLES change it."""
-    return lifecycle.view(_DECODE[_ORDERS](packed.orders) or orders.ZERO, as_of, parameters)
+    return lifecycle.view(orders_of(packed), as_of, parameters)
 
 
 def to_json(view: CustomerView) -> dict[str, Any]:
     """The body of GET /customers/{customer_id} but for its id, as_of and scores.
 
-    Service, feedback and campaigns are sections of it where the customer has had any.
+    Service, feedback, campaigns and permission are sections of it where the customer has had any.
     """
     currency = view.orders.currency
     body: dict[str, Any] = {
@@ -176,11 +209,9 @@ def to_json(view: CustomerView) -> dict[str, Any]:
         body["feedback"] = render.feedback_json(view.feedback)
     if view.campaigns is not None:
         body["campaigns"] = render.campaigns_json(view.campaigns)
+    if view.permission is not None:
+        body["permission"] = render.permission_json(view.permission)
     return body
-
-
-def _state(place: int, raw: Raw) -> Any:
-    return _DECODE[place](raw) or PARTS[place].ZERO
 
 
 def _raw(state: Struct, empty: Struct) -> Raw:

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Struct
 
-from projections.orders import Moments, Orders, moments
+from projections.orders import Moments, Orders, moments, moments_at
 from projections.orders import combine as combine
 from projections.orders import evolve as evolve
 from projections.orders import zero as zero
@@ -36,7 +36,16 @@ class Limits(NamedTuple):
 
 
 def view(state: Orders, as_of: int, parameters: Parameters) -> LifecycleView:
-    when = moments(state)
+    return _of(moments(state), as_of, parameters)
+
+
+def view_at(state: Orders, at: int, parameters: Parameters) -> LifecycleView | None:
+    """The view of a moment of the past, by what is known now; None where that is forgotten."""
+    when = moments_at(state, at)
+    return None if when is None else _of(when, at, parameters)
+
+
+def _of(when: Moments, as_of: int, parameters: Parameters) -> LifecycleView:
     if when.last_at is None or when.first_at is None:
         return LifecycleView("prospect", "no order yet", None, None)
     limits = _limits(when, parameters.rules)

@@ -6,7 +6,7 @@ sides: a cancellation may come before its order. A cancellation that names none 
 out an average one of the older orders: the count stays right, the money becomes an estimate.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from projections import money
 from projections.compact import Latest, Tally, hash64
 from projections.parameters import Parameters
 from projections.times import DAY_MS, earliest, moment, month_of
-from schemas.events import Event, OrderCancelled, OrderPlaced, OrderRefunded
+from schemas.events import Event, OrderCancelled, OrderLine, OrderPlaced, OrderRefunded
 
 HANDLES = frozenset({OrderPlaced, OrderCancelled, OrderRefunded})
 
@@ -24,6 +24,7 @@ ORDERS = Latest("QQQ3s", limit=32)  # time, hash of the order id, amount in mino
 CANCELLATIONS = Latest("QQ", limit=32)  # time, hash of the order id
 REFUNDS = Latest("QQQ3s", limit=32)  # as orders
 SUMS = Tally("3s", counters=2, limit=16, keep_greatest=False)  # currency: placed, refunded, in minor units
+COSTS = Tally("3s", counters=1, limit=16, keep_greatest=False)  # currency: cost, where lines have one
 MONTHS = Tally("H3s", counters=3, limit=24, keep_greatest=True)  # month, currency: orders, placed, refunded
 
 Record = tuple[int, int, int, bytes]  # of ORDERS or REFUNDS
@@ -38,6 +39,7 @@ class Orders(Struct, frozen=True, array_like=True, gc=False):
     refunds: bytes = b""  # REFUNDS
     sums: bytes = b""  # SUMS
     months: bytes = b""  # MONTHS
+    costs: bytes = b""  # COSTS
 
 
 class Moments(Struct, frozen=True, gc=False):
@@ -87,6 +89,7 @@ def evolve(state: Orders, event: Event) -> Orders:
                 state.refunds,
                 SUMS.add(state.sums, (currency,), amount, 0),
                 MONTHS.add(state.months, (month_of(at), currency), 1, amount, 0),
+                _with_cost(state.costs, currency, event.lines) if event.lines else state.costs,
             )
         case OrderRefunded():
             at = moment(event.occurred_at)
@@ -100,6 +103,7 @@ def evolve(state: Orders, event: Event) -> Orders:
                 REFUNDS.add(state.refunds, at, hash64(event.order_id), amount, currency),
                 SUMS.add(state.sums, (currency,), 0, amount),
                 MONTHS.add(state.months, (month_of(at), currency), 0, 0, amount),
+                state.costs,
             )
         case OrderCancelled():
             return Orders(
@@ -111,6 +115,7 @@ def evolve(state: Orders, event: Event) -> Orders:
                 state.refunds,
                 state.sums,
                 state.months,
+                state.costs,
             )
         case _:
             return state
@@ -126,6 +131,7 @@ def combine(a: Orders, b: Orders) -> Orders:
         REFUNDS.merge(a.refunds, b.refunds),
         SUMS.merge(a.sums, b.sums),
         MONTHS.merge(a.months, b.months),
+        COSTS.merge(a.costs, b.costs),
     )
 
 
@@ -152,8 +158,9 @@ def moments(state: Orders) -> Moments:
     was later.
     """
     if not state.cancelled:
-        ends = [at for at, *_ in ORDERS.items(state.recent[-2 * ORDERS.width :])]
-        return Moments(state.count, state.first_at, _from_end(ends, 1), _from_end(ends, 2))
+        recent = state.recent
+        last_at, previous_at = ORDERS.time_from_end(recent, 1), ORDERS.time_from_end(recent, 2)
+        return Moments(state.count, state.first_at, last_at, previous_at)
     parts = _parts(state)
     ends = [at for at, *_ in parts.kept]
     older = parts.older - parts.older_cancelled
@@ -162,6 +169,22 @@ def moments(state: Orders) -> Moments:
         ends = [stand_in] * min(older, 2) + ends
     first_at = state.first_at if older else next(iter(ends), None)
     return Moments(len(parts.kept) + older, first_at, _from_end(ends, 1), _from_end(ends, 2))
+
+
+def moments_at(state: Orders, at: int) -> Moments | None:
+    """The moments as of `at`, by what is known now; None where the latest 32 orders do not reach so far."""
+    orders, older = ORDERS.items(state.recent), state.count - ORDERS.size(state.recent)
+    cancelled = {order for then, order in CANCELLATIONS.items(state.cancellations) if then <= at}
+    then = [order[0] for order in orders if order[0] <= at and order[1] not in cancelled]
+    if older and len(then) < 2:
+        return None
+    first_at = state.first_at if older else next(iter(then), None)
+    return Moments(len(then) + older, first_at, _from_end(then, 1), _from_end(then, 2))
+
+
+def last_at(state: Orders) -> int | None:
+    """When the last order was that was not cancelled."""
+    return moments(state).last_at if state.cancelled else ORDERS.time_from_end(state.recent, 1)
 
 
 def mean_gap_days(when: Moments) -> float | None:
@@ -200,6 +223,34 @@ def spend(state: Orders, since: int | None = None) -> Spend:
         net[code] += never_refunded.get(code, 0) - never_paid.get(code, 0) - int(older_minor * share)
     older = orders - len(kept) - len(dropped)
     return Spend(orders - len(dropped) - int(older * share), net)
+
+
+def contribution(state: Orders) -> dict[str, int]:
+    """Net amounts less what was sold cost, where a line says so, by currency, in minor units.
+
+    Refunds and cancelled orders take back their share of the cost.
+    """
+    net = spend(state).net_minor
+    if not state.costs:
+        return net
+    costs = {money.currency(code): cost for (code,), (cost,) in COSTS.items(state.costs)}
+    placed = {money.currency(code): paid for (code,), (paid, _) in SUMS.items(state.sums)}
+    left = {code: Fraction(minor, placed[code]) if placed.get(code) else 1 for code, minor in net.items()}
+    return {code: minor - round(costs.get(code, 0) * left[code]) for code, minor in net.items()}
+
+
+def kept(state: Orders) -> list[Record]:
+    """The latest orders, at most 32, without those that were cancelled; the earliest first."""
+    return _parts(state).kept if state.cancelled else ORDERS.items(state.recent)
+
+
+def kept_columns(state: Orders) -> tuple[Sequence[int], Sequence[int], Sequence[bytes]]:
+    """Of the same orders: the times, the amounts in minor units, the currencies."""
+    if state.cancelled:
+        rows = kept(state)
+        return [row[0] for row in rows], [row[2] for row in rows], [row[3] for row in rows]
+    times, amounts, currencies = ORDERS.columns(state.recent, 0, 2, 3)
+    return times, amounts, currencies
 
 
 class _Parts(NamedTuple):
@@ -255,6 +306,11 @@ def _reach(state: Orders, since: int) -> bool:
         codec.size(kept) < codec.limit or codec.items(kept[: codec.width])[0][0] <= since
         for codec, kept in ((ORDERS, state.recent), (REFUNDS, state.refunds))
     )
+
+
+def _with_cost(costs: bytes, currency: bytes, lines: Iterable[OrderLine]) -> bytes:
+    cost = sum(line.quantity * line.cost_minor for line in lines if line.cost_minor is not None)
+    return COSTS.add(costs, (currency,), money.held(cost)) if cost else costs
 
 
 def _sums(records: Iterable[Record]) -> dict[str, int]:

@@ -7,6 +7,7 @@ from projections.engagement import EngagementView
 from projections.feedback import FeedbackView
 from projections.lifecycle import LifecycleView
 from projections.orders import OrdersView
+from projections.permission import PermissionView
 from projections.profile import ProfileView
 from projections.rfm import RfmView
 from projections.service import ServiceView
@@ -120,6 +121,16 @@ def campaigns_json(campaigns: CampaignsView) -> Json:
         "last_at": {action: rfc3339(at) for action, at in campaigns.last_at.items()},
         "open_rate": campaigns.open_rate,
         "click_rate": campaigns.click_rate,
+    }
+
+
+def permission_json(permission: PermissionView) -> Json:
+    return {
+        "suppressed": {
+            key: {"why": each.why, "since": rfc3339(each.at)}
+            for key, each in sorted(permission.suppressions.items())
+        },
+        "erased_at": _time(permission.erased_at),
     }
 
 

@@ -4,14 +4,14 @@ import struct
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import BytesIO
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import fastavro
 import msgspec
 from fastavro.types import Schema
 
 from schemas import registry
-from schemas.compiled import Read, Write, reader, writer
+from schemas.compiled import ReadInto, Write, reader_into, writer
 from schemas.events import EVENT_TYPES, Event
 from schemas.registry import Registered
 
@@ -26,7 +26,7 @@ class Undecodable(ValueError):
 
 class _Form(NamedTuple):
     event: type[Event]
-    read: Read
+    read: ReadInto[Event]
 
 
 def _plain(part: Any) -> Any:
@@ -39,18 +39,21 @@ def _plain(part: Any) -> Any:
 def _form(schema: dict[str, Any], newest: Registered) -> _Form:
     """Reads what was written with the schema as the newest version."""
     same = registry.fingerprint(schema) == registry.fingerprint(newest.schema)
-    written, wanted = _plain(schema), _plain(newest.schema)
-    return _Form(EVENT_TYPES[newest.schema["name"]], reader(wanted) if same else _resolving(written, wanted))
+    event = EVENT_TYPES[newest.schema["name"]]
+    return _Form(
+        event, reader_into(newest.schema, event) if same else _resolving(schema, newest.schema, event)
+    )
 
 
-def _resolving(written: Schema, newest: Schema) -> Read:
+def _resolving(written: Schema, newest: Schema, event: type[Event]) -> ReadInto[Event]:
     """Reads an earlier version as the newest one."""
-    written, newest = fastavro.parse_schema(written), fastavro.parse_schema(newest)
+    written, newest = fastavro.parse_schema(_plain(written)), fastavro.parse_schema(_plain(newest))
 
-    def read(data: bytes, offset: int) -> tuple[dict[str, Any], int]:
+    def read(data: bytes, offset: int) -> tuple[Event, int]:
         body = BytesIO(data + b"\0")  # skipping beyond the end would go unseen: let it end behind the data
         body.seek(offset)
-        return cast(dict[str, Any], fastavro.schemaless_reader(body, written, newest)), body.tell()
+        fields = fastavro.schemaless_reader(body, written, newest)
+        return msgspec.convert(fields, event), body.tell()
 
     return read
 
@@ -99,8 +102,7 @@ def decode(data: bytes) -> Event:
     """
     kind, read = _BY_HEADER.get(data[: HEADER.size]) or resolve(schema_id(data))
     try:
-        fields, end = read(data, HEADER.size)
-        event = msgspec.convert(fields, kind)
+        event, end = read(data, HEADER.size)
     except Exception as error:  # damaged bytes raise anything from EOFError to IndexError
         raise Undecodable(f"not a {kind.__name__}: {error or 'the record is cut short'}") from error
     if end < len(data):

@@ -430,6 +430,7 @@ class CampaignSent(CustomerEvent, frozen=True, kw_only=True, gc=False):
     template: str | None = None
     cost_minor: Minor | None = None
     currency: str | None = None
+    starts_on: Days | None = None
 
 
 class CampaignUnsubscribed(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -450,6 +451,16 @@ class CouponRedeemed(CustomerEvent, frozen=True, kw_only=True, gc=False):
     order_id: str | None = None
     discount_minor: Minor | None = None
     currency: str | None = None
+
+
+class DecisionReviewed(CustomerEvent, frozen=True, kw_only=True, gc=False):
+    """A person said yes or no to a trigger's message that waited for review."""
+
+    decision_id: Uuid
+    trigger: str
+    approved: bool
+    reviewer: str | None = None
+    comment: str | None = None
 
 
 class ReferralMade(CustomerEvent, frozen=True, kw_only=True, gc=False):
@@ -603,6 +614,91 @@ class ClockTicked(EngineEvent, frozen=True, kw_only=True, gc=False):
     """Time passed; occurred_at is the time it now is."""
 
 
+class DecisionDeferred(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A decision waits: for the end of quiet hours, or for a person."""
+
+    customer_id: CustomerId
+    decision_id: Uuid
+    trigger: str
+    rules_version: str
+    kind: str
+    about: str = ""
+    before: str | None = None
+    after: str | None = None
+    transition_id: Uuid
+    transition_at: Millis
+    waits_for: str
+    until_at: Millis
+    reason: str
+    cause_topic: str
+    cause_partition: Count
+    cause_offset: Count
+
+
+class DeliveryAbandoned(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """The message is not sent, or no longer: a check failed, or the attempts are used up (parked)."""
+
+    customer_id: CustomerId
+    decision_id: Uuid
+    trigger: str
+    attempts: Count
+    endpoint: str
+    why: str
+    reason: str
+
+
+class DeliveryAttempted(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A message was sent to its receiver, or that was tried."""
+
+    customer_id: CustomerId
+    decision_id: Uuid
+    trigger: str
+    attempt: Positive
+    endpoint: str
+    succeeded: bool
+    status: Count | None = None
+    error: str | None = None
+    response: str | None = None
+    elapsed_ms: Count
+    next_attempt_at: Millis | None = None
+
+
+class DeliveryRedriven(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """Somebody had an abandoned message tried again."""
+
+    customer_id: CustomerId
+    decision_id: Uuid
+    trigger: str
+    requested_by: str | None = None
+
+
+class DeliverySucceeded(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """The receiver took the message."""
+
+    customer_id: CustomerId
+    decision_id: Uuid
+    trigger: str
+    attempts: Positive
+    endpoint: str
+
+
+class ExampleMatured(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A question about a customer has its answer: what was known, what was predicted, what happened."""
+
+    customer_id: CustomerId
+    target: str
+    about: str = ""
+    asked_at: Millis
+    ends_at: Millis
+    features_version: Count
+    features: bytes
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+    model_offset: Count | None = None
+    label: bool
+    asked_partition: Count
+    asked_offset: Count
+
+
 class ExchangeRateSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     """A currency is now worth this much of the base currency."""
 
@@ -625,6 +721,21 @@ class LifecycleChanged(EngineEvent, frozen=True, kw_only=True, gc=False):
     cause_offset: Count
 
 
+class LifecycleCorrected(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A late event shows that an announced transition was wrong."""
+
+    customer_id: CustomerId
+    corrects_id: Uuid
+    transition_at: Millis
+    announced_stage: str
+    stage: str
+    reason: str
+    rules_version: str
+    cause_topic: str
+    cause_partition: Count
+    cause_offset: Count
+
+
 class LifecycleRulesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     """The lifecycle rules in force are now these."""
 
@@ -637,6 +748,57 @@ class LifecycleRulesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     rhythm: bool = False
     reference_gap_days: Positive = 60
     rfm_window_days: Positive | None = None
+
+
+class ModelInForce(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """Customers are now scored by this snapshot."""
+
+    target: str
+    model: str
+    as_of: Millis
+    model_offset: Count
+
+
+class ModelJudged(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """How good a model's predictions were, each judged once its horizon had passed."""
+
+    target: str
+    model: str
+    as_of: Millis
+    window: str
+    is_champion: bool
+    is_off: bool
+    examples: Count
+    base_rate: Double | None = None
+    roc_auc: Double | None = None
+    average_precision: Double | None = None
+    log_loss: Double | None = None
+    brier: Double | None = None
+    ece: Double | None = None
+    lift: Double | None = None
+    calibration_counts: tuple[Long, ...]
+    calibration_predicted: tuple[Double, ...]
+    calibration_actual: tuple[Double, ...]
+    drifted: tuple[str, ...]
+
+
+class ModelPublished(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A model as it was once it had learned all that ended by a moment."""
+
+    target: str
+    model: str
+    as_of: Millis
+    lessons: Count
+    snapshot: bytes
+
+
+class ModelSwitchedOff(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A model failed: a shadow no longer learns, a champion went back to what it was before."""
+
+    target: str
+    model: str
+    reason: str
+    is_off: bool
 
 
 class ProcessingFailed(EngineEvent, frozen=True, kw_only=True, gc=False):
@@ -661,6 +823,85 @@ class RfmBoundariesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     currency: str
     customers: Count
     window_days: Positive | None = None
+
+
+class ScoreBoundariesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """The boundaries of a target's scores are now these; of value, its parameters and tiers."""
+
+    target: str
+    as_of: Millis
+    percentiles: tuple[Double, ...]
+    bands: tuple[Double, ...]
+    customers: Count
+    coefficients: tuple[Double, ...] = ()
+    discount_rate: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    currency: str | None = None
+
+
+class ScoresChanged(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A customer's score moved to another band."""
+
+    customer_id: CustomerId
+    target: str
+    from_band: str | None = None
+    to_band: str | None = None
+    probability: Annotated[float, Meta(ge=0, le=1)] | None = None
+    model_offset: Count | None = None
+    cause_topic: str
+    cause_partition: Count
+    cause_offset: Count
+
+
+class ScoringSet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """What is predicted is now this, and asked so often."""
+
+    targets: tuple[str, ...]
+    every_days: Positive
+    percent: Positive = 100
+
+
+class SegmentChanged(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """A customer entered or left a segment."""
+
+    customer_id: CustomerId
+    segment: str
+    entered: bool
+    late: bool
+    rules_version: str
+    cause_topic: str
+    cause_partition: Count
+    cause_offset: Count
+
+
+class TriggerDecided(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """Whether a trigger tells of a customer's transition: the one final verdict."""
+
+    customer_id: CustomerId
+    decision_id: Uuid
+    trigger: str
+    rules_version: str
+    kind: str
+    about: str = ""
+    before: str | None = None
+    after: str | None = None
+    transition_id: Uuid
+    transition_at: Millis
+    verdict: str
+    reason: str
+    inputs: dict[str, str]
+    retracts_id: Uuid | None = None
+    cause_topic: str
+    cause_partition: Count
+    cause_offset: Count
+
+
+class TriggersSet(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """The segments and triggers in force are now these."""
+
+    version: str
+    segments: str
+    triggers: str
+    clock: str
 
 
 EVENT_TYPES: dict[str, type[Event]] = {
@@ -697,6 +938,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "CampaignSent": CampaignSent,
     "CampaignUnsubscribed": CampaignUnsubscribed,
     "CouponRedeemed": CouponRedeemed,
+    "DecisionReviewed": DecisionReviewed,
     "ReferralMade": ReferralMade,
     "CompetitorNoted": CompetitorNoted,
     "ContractSigned": ContractSigned,
@@ -709,9 +951,26 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "TaskScheduled": TaskScheduled,
     "BaseCurrencySet": BaseCurrencySet,
     "ClockTicked": ClockTicked,
+    "DecisionDeferred": DecisionDeferred,
+    "DeliveryAbandoned": DeliveryAbandoned,
+    "DeliveryAttempted": DeliveryAttempted,
+    "DeliveryRedriven": DeliveryRedriven,
+    "DeliverySucceeded": DeliverySucceeded,
+    "ExampleMatured": ExampleMatured,
     "ExchangeRateSet": ExchangeRateSet,
     "LifecycleChanged": LifecycleChanged,
+    "LifecycleCorrected": LifecycleCorrected,
     "LifecycleRulesSet": LifecycleRulesSet,
+    "ModelInForce": ModelInForce,
+    "ModelJudged": ModelJudged,
+    "ModelPublished": ModelPublished,
+    "ModelSwitchedOff": ModelSwitchedOff,
     "ProcessingFailed": ProcessingFailed,
     "RfmBoundariesSet": RfmBoundariesSet,
+    "ScoreBoundariesSet": ScoreBoundariesSet,
+    "ScoresChanged": ScoresChanged,
+    "ScoringSet": ScoringSet,
+    "SegmentChanged": SegmentChanged,
+    "TriggerDecided": TriggerDecided,
+    "TriggersSet": TriggersSet,
 }

@@ -17,14 +17,14 @@ import structlog
 from schemas.codec import Undecodable, decode, encode
 from streams.log import Append, Chunk, Log, Record, TopicPartition
 from streams.outputs import processing_failed
-from streams.topics import EVENTS, FAILED, TRANSITIONS
+from streams.topics import DECISIONS, EVENTS, EXAMPLES, FAILED, TRANSITIONS
 
 logger = structlog.get_logger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 Places: TypeAlias = Mapping[TopicPartition, int]
 
-TOPICS = (EVENTS, TRANSITIONS, FAILED)
+TOPICS = (EVENTS, TRANSITIONS, DECISIONS, FAILED, EXAMPLES)
 GATHER_S = 1.0
 GATHER_RECORDS = 50_000
 GATHER_BYTES = 64 << 20

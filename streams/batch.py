@@ -10,7 +10,7 @@ from typing import Any, cast
 import faust
 from faust.types import TP, ConsumerMessage
 
-from streams.fold import Run
+from streams.runs import Run
 
 LOOK_S = 0.005  # again, for room in an agent's buffer
 

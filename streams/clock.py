@@ -1,37 +1,51 @@
 """How does time enter the log, and who tells the engine its parameters?
 
 The holder of the clock appends, to every partition: ticks of the wall clock, the base currency at the first
-start, lifecycle rules that differ from those in force, and RFM boundaries. A broadcast is one transaction: it
-reaches all partitions or none.
+start, lifecycle rules that differ from those in force, and the boundaries of RFM, scores and value. A
+broadcast is one transaction: it reaches all partitions or none.
 """
 
 import asyncio
-import hashlib
-import tomllib
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, get_type_hints
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
-from projections.parameters import Boundaries, Parameters, Rules
+from projections.parameters import (
+    Boundaries,
+    Marketing,
+    Parameters,
+    Rules,
+    ScoreBoundaries,
+    Scoring,
+    Valuation,
+)
+from projections.scoring.questions import is_on_cadence
+from projections.triggers.files import BadTriggers
 from schemas.codec import encode
-from schemas.events import BaseCurrencySet, ClockTicked, EngineEvent, LifecycleRulesSet, RfmBoundariesSet
+from schemas.events import (
+    BaseCurrencySet,
+    ClockTicked,
+    EngineEvent,
+    LifecycleRulesSet,
+    RfmBoundariesSet,
+    ScoreBoundariesSet,
+    ScoringSet,
+    TriggersSet,
+)
 from streams.loading import loads
 from streams.log import Append, Log, LogUnavailable
 from streams.outputs import output_id
+from streams.receivers import check_receivers
 from streams.settings import Settings
 from streams.topics import CLOCK, CUSTOMERS, EVENTS
+from streams.wanted import Wanted
 
 logger = structlog.get_logger(__name__)
 
-MAX_DAYS = 36_500
 CURRENCY_KEY = b"currency"  # on headwater.clock: the base currency was told
 ASKED_AT_MOST = 1_000
-
-
-class BadRules(Exception):
-    """The lifecycle rules file cannot be used; the message says what to change."""
 
 
 class BoundarySource(Protocol):
@@ -45,33 +59,13 @@ class BoundarySource(Protocol):
         """The percentiles over customers with an order; None while there is none."""
         ...
 
+    async def score_boundaries(self, as_of_ms: int) -> Mapping[str, ScoreBoundaries]:
+        """The percentiles of each target's scores."""
+        ...
 
-def load_rules(settings: Settings) -> Rules | None:
-    """The rules in the lifecycle.toml, whose version is the digest of its contents; None without the file.
-
-    Raises BadRules, also where a file is named that is not there.
-    """
-    path = settings.lifecycle or settings.data_dir / "lifecycle.toml"
-    if not path.exists():
-        if settings.lifecycle is not None:
-            raise BadRules(f"HEADWATER_LIFECYCLE names {path}, which is not there: write it, or unset it.")
-        return None
-    content = path.read_bytes()
-    types = get_type_hints(Rules)
-    try:
-        given = tomllib.loads(content.decode())
-        for name, value in given.items():
-            if name not in types or name == "version":
-                raise BadRules(f"{path}: {name!r} is no lifecycle rule: remove it or correct its name.")
-            if type(value) is int and not 1 <= value <= MAX_DAYS:
-                raise BadRules(f"{path}: {name} is {value}: give a whole number of days, 1 to {MAX_DAYS}.")
-            msgspec.convert(value, types[name])
-    except (ValueError, msgspec.ValidationError) as error:
-        raise BadRules(f"{path}: {error}: correct the file.") from error
-    rules = Rules(**given, version=hashlib.sha256(content).hexdigest()[:12])
-    if not rules.active_days <= rules.at_risk_days <= rules.dormant_days:
-        raise BadRules(f"{path}: active_days, at_risk_days and dormant_days must not fall: reorder them.")
-    return rules
+    async def valuation(self, as_of_ms: int, discount_rate: float) -> Valuation | None:
+        """What customers are expected to bring, and the tiers; None while too few have ordered."""
+        ...
 
 
 class Clock:
@@ -83,8 +77,10 @@ class Clock:
         now_ms: Callable[[], int],
         parameters: Callable[[], Sequence[Parameters]],
         append: Callable[[Sequence[Append]], Awaitable[object]],
+        settings: Settings,
     ) -> None:
         """`append` puts a broadcast on all partitions, or on none."""
+        self._settings = settings
         self._log = log
         self._append = append
         self._now_ms = now_ms
@@ -103,17 +99,45 @@ class Clock:
                 note=[Append(CLOCK, 0, CURRENCY_KEY, currency.encode())],
             )
 
-    async def set_rules(self, rules: Rules | None) -> None:
-        """Tell `rules` to every partition where others are in force; None keeps what is in force."""
-        if rules is None:
-            return
+    async def set(self, wanted: Wanted) -> None:
+        """Tell the rules, what is predicted, and the triggers, where others are in force."""
+        if wanted.rules is not None:
+            await self._set_rules(wanted.rules)
+        if wanted.scoring is not None:
+            await self._set_scoring(*wanted.scoring)
+        if wanted.marketing is not None and self._differs(wanted.marketing):
+            try:
+                await check_receivers(wanted.marketing, self._settings)
+            except BadTriggers as error:
+                logger.error("triggers_refused", reason=str(error), remedy="those in force stay as they are")
+            else:
+                await self.set_marketing(wanted.marketing)
+
+    def _differs(self, marketing: Marketing) -> bool:
+        return any(each.marketing != marketing for each in self._parameters())
+
+    async def _set_rules(self, rules: Rules) -> None:
         stale = [p for p, parameters in enumerate(self._parameters()) if parameters.rules != rules]
+        await self._set(LifecycleRulesSet, rules, f"rules {rules.version}", stale)
+
+    async def _set_scoring(self, scoring: Scoring, was_said: bool) -> None:
+        """Tell what is predicted: where nothing was told yet, or something else and somebody said it."""
+        in_force = [parameters.scoring for parameters in self._parameters()]
+        stale = [p for p, now in enumerate(in_force) if now != scoring and (was_said or now == Scoring())]
+        await self._set(ScoringSet, scoring, f"scoring {scoring}", stale)
+
+    async def set_marketing(self, marketing: Marketing) -> None:
+        """Tell segments and triggers to every partition where others are in force."""
+        stale = [p for p, each in enumerate(self._parameters()) if each.marketing != marketing]
+        await self._set(TriggersSet, marketing, f"triggers {marketing.version}", stale)
+
+    async def _set(
+        self, kind: type[EngineEvent], value: msgspec.Struct, what: str, partitions: Sequence[int]
+    ) -> None:
+        """Tell the partitions what is in force, by an event that has the same fields."""
+        fields = msgspec.structs.asdict(value)
         await self._broadcast(
-            lambda id_, at: LifecycleRulesSet(
-                event_id=id_, occurred_at=at, received_at=at, **msgspec.structs.asdict(rules)
-            ),
-            f"rules {rules.version}",
-            stale,
+            lambda id_, at: kind(event_id=id_, occurred_at=at, received_at=at, **fields), what, partitions
         )
 
     async def tick(self) -> None:
@@ -125,19 +149,28 @@ class Clock:
         )
 
     async def calibrate(self, source: BoundarySource, as_of_ms: int) -> Boundaries | None:
-        """Compute RFM boundaries from `source`, once it has all that is folded, and put them in force."""
+        """Compute boundaries from `source`, once it has all that is folded, and put them in force."""
         await source.wait_for(CUSTOMERS, await self._log.end_offsets(CUSTOMERS))
         boundaries = await source.rfm_boundaries(as_of_ms)
         if boundaries is not None:
-            await self._broadcast(
-                lambda id_, at: RfmBoundariesSet(
-                    event_id=id_, occurred_at=at, received_at=at, **msgspec.structs.asdict(boundaries)
-                ),
-                f"rfm {boundaries.as_of}",
-                range(self._log.partitions(EVENTS)),
-            )
+            everywhere = range(self._log.partitions(EVENTS))
+            await self._set(RfmBoundariesSet, boundaries, f"rfm {boundaries.as_of}", everywhere)
             logger.info("rfm_calibrated", as_of_ms=boundaries.as_of, customers=boundaries.customers)
+        for target, scores in (await source.score_boundaries(as_of_ms)).items():
+            await self._tell_boundaries(target, msgspec.structs.asdict(scores))
+        valuation = await source.valuation(as_of_ms, self._settings.discount_rate)
+        if valuation is not None:
+            await self._tell_boundaries("value", _told(valuation))
         return boundaries
+
+    async def _tell_boundaries(self, target: str, told: Mapping[str, Any]) -> None:
+        await self._broadcast(
+            lambda id_, at: ScoreBoundariesSet(
+                event_id=id_, occurred_at=at, received_at=at, target=target, **told
+            ),
+            f"scores {target} {told['as_of']}",
+            range(self._log.partitions(EVENTS)),
+        )
 
     async def _broadcast(
         self,
@@ -152,6 +185,19 @@ class Clock:
                 Append(EVENTS, p, None, encode(event(output_id(what, now_ms, p), now_ms))) for p in partitions
             ]
             await self._append([*told, *note])
+
+
+def _told(valuation: Valuation) -> dict[str, Any]:
+    told = msgspec.structs.asdict(valuation)
+    buying, tiers = told.pop("buying"), told.pop("tiers")
+    return {"percentiles": (), "bands": tiers, "coefficients": msgspec.structs.astuple(buying), **told}
+
+
+def lacks_score_boundaries(parameters: Sequence[Parameters]) -> bool:
+    """Whether a model scores customers on the calendar, and no boundaries of its scores are told."""
+    return any(
+        is_on_cadence(target) for each in parameters for target in each.models.keys() - each.scores.keys()
+    )
 
 
 async def unfinished_loads(log: Log) -> list[str]:

@@ -1,15 +1,14 @@
 """What is the engine to a process that only serves? Kafka to append to, and projections that others keep."""
 
 import asyncio
-import uuid
 from collections.abc import Sequence
 
-from projections.parameters import Boundaries
+from projections.parameters import Boundaries, Marketing
 from schemas.events import Event
 from streams.appending import appends
 from streams.clock import BoundarySource
 from streams.folding import Status
-from streams.holder import ask_for_boundaries
+from streams.holder import Request, ask
 from streams.log import Log, LogUnavailable, Position
 from streams.projected import Projected, ReadModel
 from streams.settings import Settings
@@ -47,16 +46,24 @@ class Cluster:
 
     async def calibrate(self, source: BoundarySource) -> Boundaries | None:  # noqa: ARG002  # the holder's own
         """Have the holder of the clock put new RFM boundaries in force. Raises LogUnavailable."""
-        if await ask_for_boundaries(self._log, str(uuid.uuid4()), ANSWERED_S) is None:
+        if (await ask(self._log, Request(), ANSWERED_S)).customers is None:
             return None
+        await self._folded("boundaries")
+        return self._projected.parameters()[0].boundaries
+
+    async def set_marketing(self, marketing: Marketing) -> None:
+        """Have the holder of the clock put segments and triggers in force. Raises LogUnavailable."""
+        await ask(self._log, Request(marketing), ANSWERED_S)
+        await self._folded("triggers")
+
+    async def _folded(self, what: str) -> None:
         try:
             async with asyncio.timeout(ANSWERED_S):
                 await self._projected.caught_up()
         except TimeoutError:
             raise LogUnavailable(
-                "The boundaries are told, and the workers do not fold them: see that they run."
+                f"The {what} are told, and the workers do not fold them: see that they run."
             ) from None
-        return self._projected.parameters()[0].boundaries
 
     async def end_load(self, source: BoundarySource) -> Boundaries | None:  # noqa: ARG002
         """The holder of the clock sees for itself that a load has ended."""

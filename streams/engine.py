@@ -6,12 +6,19 @@ from contextlib import asynccontextmanager, closing
 
 import structlog
 
-from projections.parameters import Boundaries, Parameters, Rules
+from projections.parameters import Boundaries, Marketing, Parameters
 from projections.times import DAY_MS
 from schemas.events import Event
 from streams import kafka
+from streams import wanted as wanted_by
 from streams.appending import appends
-from streams.clock import BoundarySource, Clock, keep_time, load_rules, unfinished_loads
+from streams.clock import (
+    BoundarySource,
+    Clock,
+    keep_time,
+    lacks_score_boundaries,
+    unfinished_loads,
+)
 from streams.folding import Folding, Status
 from streams.lane import forget
 from streams.log import Log, LogUnavailable, Position
@@ -22,10 +29,12 @@ from streams.sqlite_log import SqliteLog
 from streams.sqlite_transport import Transport
 from streams.table import CustomerTable
 from streams.topics import EVENTS, topic_specs
+from streams.wanted import Wanted
 
 logger = structlog.get_logger(__name__)
 
 CALIBRATE_EVERY_S = 60.0
+IDLE_LOOK_S = 0.5
 
 
 class Engine:
@@ -38,7 +47,7 @@ class Engine:
             settings, log, table, lambda app, lane: Transport(app, log, lane, settings.records_a_run)
         )
         self.lane = self.folding.lane
-        self.clock = Clock(log, self.now_ms, self.parameters, log.append)
+        self.clock = Clock(log, self.now_ms, self.parameters, log.append, settings)
 
     @property
     def failed(self) -> "asyncio.Future[BaseException]":
@@ -46,13 +55,16 @@ class Engine:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator["Engine"]:
+    async def open(cls, settings: Settings, *, sets_scoring: bool = True) -> AsyncIterator["Engine"]:
         """Start folding; on the way out drain, commit and close. `failed` is set if the projections died.
 
-        Raises LogUnavailable, OtherIds, RegistryUnavailable, FoldVersionMismatch, BadRules, or ValueError for
-        settings that cannot be used.
+        What is predicted is as the settings say if it `sets_scoring`; else it stays what it was.
+        Raises LogUnavailable, OtherIds, RegistryUnavailable, FoldVersionMismatch, BadRules, BadTargets, or
+        ValueError for settings that cannot be used.
         """
-        rules = load_rules(settings)
+        wanted = wanted_by.load(settings)
+        if not sets_scoring:
+            wanted = wanted._replace(scoring=None)
         async with _opened(settings) as log, _table(settings) as table:
             engine = cls(settings, log, table)
             for partition in range(log.partitions(EVENTS)):
@@ -60,18 +72,18 @@ class Engine:
             folded = not await engine._backlog()
             await engine.clock.set_currency(settings.currency)
             if folded:  # else they are told once the log's own rules are
-                await engine.clock.set_rules(rules)
-            async with engine.folding.running(engine._keep_time(rules)):
+                await engine.clock.set(wanted)
+            async with engine.folding.running(engine._keep_time(wanted)):
                 logger.info("engine_started", log=str(settings.log_path), clock=settings.clock)
                 try:
                     yield engine
                 finally:
                     logger.info("engine_stopping")
 
-    async def _keep_time(self, rules: Rules | None) -> None:
-        """Tell the rules once the log's own are folded, then tick, where the clock is the wall's."""
+    async def _keep_time(self, wanted: Wanted) -> None:
+        """Tell what is wanted once the log's own are folded, then tick, where the clock is the wall's."""
         await self.caught_up()
-        await self.clock.set_rules(rules)
+        await self.clock.set(wanted)
         if self.settings.clock == "wall":
             await keep_time(self.clock, self.log, self.settings.tick_seconds)
 
@@ -107,6 +119,18 @@ class Engine:
         """Return once everything that is on the log now is folded; raises what made the projections fail."""
         await self.folding.caught_up()
 
+    async def idle(self) -> None:
+        """Return once no load is under way, and everything is folded."""
+        while await unfinished_loads(self.log):  # noqa: ASYNC110
+            await asyncio.sleep(IDLE_LOOK_S)
+        await self.caught_up()
+
+    async def set_marketing(self, marketing: Marketing) -> None:
+        """Put segments and triggers in force, which were checked."""
+        await self.caught_up()
+        await self.clock.set_marketing(marketing)
+        await self.caught_up()
+
     async def calibrate(self, source: BoundarySource) -> Boundaries | None:
         """Put RFM boundaries in force that are computed at the moment every partition has reached."""
         await self.caught_up()
@@ -124,8 +148,10 @@ class Engine:
         """For ever: new boundaries on each new stream day, at most once a minute."""
         while True:
             await asyncio.sleep(CALIBRATE_EVERY_S)
-            in_force = [p.boundaries.as_of if p.boundaries else 0 for p in self.parameters()]
-            if min(in_force, default=0) // DAY_MS < self.as_of_ms() // DAY_MS:
+            parameters = self.parameters()
+            in_force = [p.boundaries.as_of if p.boundaries else 0 for p in parameters]
+            is_new_day = min(in_force, default=0) // DAY_MS < self.as_of_ms() // DAY_MS
+            if is_new_day or lacks_score_boundaries(parameters):
                 try:
                     await self.calibrate(source)
                 except LogUnavailable as error:

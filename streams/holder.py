@@ -6,14 +6,15 @@ The topic says what the holder is asked: boundaries to be computed now, and whic
 """
 
 import asyncio
+import uuid
 from collections.abc import Mapping, Sequence
 
 import msgspec
 import structlog
 
-from projections.parameters import Rules
+from projections.parameters import Marketing
 from projections.times import DAY_MS
-from streams.clock import Clock, keep_time, unfinished_loads
+from streams.clock import Clock, keep_time, lacks_score_boundaries, unfinished_loads
 from streams.loading import Progress
 from streams.log import (
     Append,
@@ -29,6 +30,7 @@ from streams.membership import Commit
 from streams.projected import Projected, ReadModel
 from streams.settings import Settings
 from streams.topics import CLOCK, LOADS
+from streams.wanted import Wanted
 
 logger = structlog.get_logger(__name__)
 
@@ -39,21 +41,33 @@ RETRY_S = 1.0
 READ_RECORDS = 1_000
 
 
-class Answer(msgspec.Struct, frozen=True):
-    """Boundaries of so many customers are in force; None, nobody has an order yet."""
+class Request(msgspec.Struct, frozen=True):
+    """What the holder is asked: other triggers, or boundaries to be computed now."""
 
-    customers: int | None
+    marketing: Marketing | None = None
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What was asked is in force; of boundaries, of so many customers, None where nobody has an order yet."""
+
+    customers: int | None = None
 
 
 class Holder:
     """The clock's duties, while we hold it."""
 
-    def __init__(self, settings: Settings, log: Log, read_model: ReadModel, rules: Rules | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        read_model: ReadModel,
+        wanted: Wanted,
+    ) -> None:
         self._settings = settings
         self._log = log
         self._read_model = read_model
         self._projected = Projected(settings, log, read_model)
-        self._rules = rules
+        self._wanted = wanted
         self.holds = False
         self.trouble = ""
 
@@ -92,9 +106,15 @@ class _Duties:
         self._projected = holder._projected
         self._producer = producer
         self._transacting = asyncio.Lock()
-        self._clock = Clock(self._log, self._projected.now_ms, self._projected.parameters, self._append)
+        self._clock = Clock(
+            self._log,
+            self._projected.now_ms,
+            self._projected.parameters,
+            self._append,
+            self._settings,
+        )
         self._next: dict[TopicPartition, int] = {}
-        self._asked: dict[bytes, None] = {}  # requests without an answer
+        self._asked: dict[bytes, Request] = {}  # without an answer
         self._tried_day = 0  # the last stream day that boundaries were computed for
 
     async def _append(self, batch: Sequence[Append]) -> Sequence[Position]:
@@ -112,14 +132,26 @@ class _Duties:
 
     async def _tell(self) -> None:
         await self._caught_up()
-        await self._clock.set_rules(self._holder._rules)
+        await self._clock.set(self._holder._wanted)
         while True:
             loaded = await self._hear()
             if loaded and self._settings.clock == "wall" and not await unfinished_loads(self._log):
                 await self._clock.tick()
-            if self._asked or loaded or self._is_new_day():
+            await self._set_marketing()
+            unranked = lacks_score_boundaries(self._projected.parameters())
+            if self._asked or loaded or unranked or self._is_new_day():
                 await self._calibrate()
             await self._log.wait(self._next, timeout_s=CALIBRATE_EVERY_S)
+
+    async def _set_marketing(self) -> None:
+        """Put in force the triggers that are asked for, one after the other."""
+        for request, asked in list(self._asked.items()):
+            if asked.marketing is not None:
+                await self._caught_up()
+                await self._clock.set_marketing(asked.marketing)
+                answer = msgspec.json.encode(Answer())
+                await self._append([Append(CLOCK, 0, ANSWERED + request, answer)])
+                del self._asked[request]
 
     async def _calibrate(self) -> None:
         """New boundaries: where they are asked for, at the end of a load, and on each new stream day."""
@@ -141,7 +173,8 @@ class _Duties:
         for record in await self._read((CLOCK, 0)):
             key = record.key or b""
             if key.startswith(ASKED):
-                self._asked[key.removeprefix(ASKED)] = None
+                asked = msgspec.json.decode(record.value or b"{}", type=Request)
+                self._asked[key.removeprefix(ASKED)] = asked
             elif key.startswith(ANSWERED):
                 self._asked.pop(key.removeprefix(ANSWERED), None)
         loads = [record.value for record in await self._read((LOADS, 0)) if record.value is not None]
@@ -161,21 +194,18 @@ class _Duties:
         return done_day < self._projected.as_of_ms() // DAY_MS
 
 
-async def ask_for_boundaries(log: Log, request_id: str, timeout_s: float) -> int | None:
-    """Have the holder compute boundaries; how many customers they are of, None while nobody has an order.
-
-    Raises LogUnavailable where nobody answers in time.
-    """
-    request = request_id.encode()
-    (asked,) = await log.append([Append(CLOCK, 0, ASKED + request, b"{}")])
-    following: Mapping[TopicPartition, int] = {(CLOCK, 0): asked.offset + 1}
+async def ask(log: Log, asked: Request, timeout_s: float) -> Answer:
+    """Have the holder do something; raises LogUnavailable where no answer comes in time."""
+    request = str(uuid.uuid4()).encode()
+    (place,) = await log.append([Append(CLOCK, 0, ASKED + request, msgspec.json.encode(asked))])
+    following: Mapping[TopicPartition, int] = {(CLOCK, 0): place.offset + 1}
     try:
         async with asyncio.timeout(timeout_s):
             while True:
                 chunk = await log.read(CLOCK, 0, following[CLOCK, 0], READ_RECORDS)
                 for record in chunk.records:
                     if record.key == ANSWERED + request and record.value is not None:
-                        return msgspec.json.decode(record.value, type=Answer).customers
+                        return msgspec.json.decode(record.value, type=Answer)
                 following = {(CLOCK, 0): chunk.end}
                 await log.wait(following, timeout_s)
     except TimeoutError:

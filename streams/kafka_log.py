@@ -8,7 +8,7 @@ fetch too, which knows of transaction markers.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar, cast
@@ -46,6 +46,7 @@ from streams.log import (
     Position,
     Record,
     TopicPartition,
+    quick,
 )
 
 logger = structlog.get_logger(__name__)
@@ -120,7 +121,7 @@ class KafkaLog:
         """What one fetch finds, and the last stable offset: up to there everything is decided."""
         size = min(READ_BYTES, max(1, most) * RECORD_BYTES)
         request = FetchRequest(0, 0, READ_BYTES, READ_COMMITTED, [(topic, [(partition, offset, size)])])
-        response = await self._client.send(self._leader(topic, partition), request)
+        response = await self._sent(self._leader(topic, partition), request)
         _, error, _, stable, *rest, data = response.topics[0][1][0]
         if error == kafka.OffsetOutOfRangeError.errno:
             start = (await self._offsets(topic, EARLIEST))[partition]
@@ -129,9 +130,24 @@ class KafkaLog:
             return await self._fetch(topic, partition, start, most)
         _check(error)
         aborted = rest[1] if response.API_VERSION >= 5 else rest[0]
-        found = _Records(KafkaPartition(topic, partition), MemoryRecords(data), aborted, offset)
+        found = OurRecords(
+            KafkaPartition(topic, partition),
+            MemoryRecords(data),
+            aborted,
+            offset,
+            key_deserializer=None,
+            value_deserializer=None,
+            check_crcs=True,
+            isolation_level=READ_COMMITTED,
+        )
         records = list(islice(found, most))
         return Chunk(records, found.next_fetch_offset), stable
+
+    async def _sent(self, broker: int, request: Any) -> Any:
+        try:
+            return await self._client.send(broker, request)
+        except KeyError as error:  # aiokafka, for the second of two requests that time out on a connection
+            raise kafka.RequestTimedOutError from error
 
     async def wait(self, positions: Mapping[TopicPartition, int], timeout_s: float) -> None:
         topics = {topic for topic, _ in positions}
@@ -160,9 +176,7 @@ class KafkaLog:
             by_leader[self._leader(topic, partition)].append((partition, which))
         found: dict[int, int] = {}
         for leader, partitions in by_leader.items():
-            response = await self._client.send(
-                leader, OffsetRequest(-1, READ_COMMITTED, [(topic, partitions)])
-            )
+            response = await self._sent(leader, OffsetRequest(-1, READ_COMMITTED, [(topic, partitions)]))
             for partition, error, _, offset in response.topics[0][1]:
                 _check(error)
                 found[partition] = offset
@@ -266,14 +280,15 @@ class KafkaLog:
         await self._client.close()
 
 
-class _Records(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+class OurRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's unpacking of a fetch, which leaves out markers and aborted records, as our records."""
 
-    def __init__(self, tp: KafkaPartition, records: MemoryRecords, aborted: Any, offset: int) -> None:
-        super().__init__(tp, records, aborted, offset, None, None, True, READ_COMMITTED)
+    def __iter__(self) -> Iterator[Record]:
+        """Without a step of ours between two records."""
+        return cast(Iterator[Record], self._records_iterator)
 
     def _consumer_record(self, tp: KafkaPartition, record: Any) -> Record:  # noqa: ARG002
-        return Record(record.offset, record.key, record.value, record.timestamp)
+        return quick(Record, (record.offset, record.key, record.value, record.timestamp))
 
 
 def _check(code: int) -> None:

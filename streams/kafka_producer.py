@@ -15,7 +15,7 @@ from aiokafka import errors as kafka
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from streams.log import Append, OutcomeUnknown, Position, ProducerFenced, TopicPartition
+from streams.log import Append, OutcomeUnknown, Position, ProducerFenced, TopicPartition, quick
 
 BATCH_BYTES = 900_000  # below max.message.bytes, which is 1 MiB
 REQUEST_BYTES = 4 << 20  # one record may be larger than a batch
@@ -117,8 +117,8 @@ class KafkaProducer:
 async def send(producer: AIOKafkaProducer, batch: Sequence[Append], sent: list[Sent]) -> None:
     """Hand over the records, batched by partition in their order; `sent` has the batches so far."""
     by_partition: dict[TopicPartition, list[int]] = defaultdict(list)
-    for place, record in enumerate(batch):
-        by_partition[record.topic, record.partition].append(place)
+    for place, (topic, partition, _, _, _) in enumerate(batch):
+        by_partition[topic, partition].append(place)
     now_ms = time.time_ns() // 1_000_000
     for (topic, partition), places in by_partition.items():
         while places:
@@ -140,7 +140,7 @@ def positions_of(sent: Sequence[Sent], size: int) -> list[Position | None]:
         if stored.done() and not stored.cancelled() and stored.exception() is None:
             first = stored.result().offset
             for index, place in enumerate(places):
-                positions[place] = Position(topic, partition, first + index)
+                positions[place] = quick(Position, (topic, partition, first + index))
     return positions
 
 

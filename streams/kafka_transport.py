@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, cast
 
 import aiokafka
+from aiokafka.consumer import fetcher as fetching
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.consumer.subscription_state import Assignment
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
@@ -22,15 +23,18 @@ from mode import Service
 from yarl import URL
 
 from streams.batch import RunConsumer
-from streams.fold import Run
+from streams.kafka_log import OurRecords
 from streams.lane import Lane, LostPlace
-from streams.log import Record
+from streams.runs import Run
 
 FETCH_BYTES = 1 << 20  # of a partition
 FETCH_WAIT_MS = 500
 HEARTBEATS_A_SESSION = 5
 COMMIT_S = 2.0
 CHECK_S = 1.0
+
+
+vars(fetching)["PartitionRecords"] = OurRecords  # of this process, in which only the lane fetches by groups
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
@@ -59,22 +63,28 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """The next assignment starts from anywhere, which the fetcher asks before we hear of it."""
+        self._ensure_consumer()._fetcher._default_reset_strategy = OffsetResetStrategy.EARLIEST
+        await super().on_partitions_revoked(revoked)
+
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Fetch nothing before the lane has said from where.
 
         The group's offsets are at the log's end mostly: a fetch there would wait for events to come, and the
         next one for it.
         """
-        consumer = self._ensure_consumer()
-        consumer.pause(*(TopicPartition(*tp) for tp in assigned))
-        consumer._fetcher._default_reset_strategy = OffsetResetStrategy.EARLIEST
+        self._ensure_consumer().pause(*(TopicPartition(*tp) for tp in assigned))
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def _seek_wait(self, consumer: aiokafka.AIOKafkaConsumer, partitions: Mapping[TP, int]) -> None:
         """Seek, and note it before a fetch that is under way in this thread can go on.
 
         From then on a record that is no longer on the log is an error, where aiokafka would pass it over.
+        Raises IllegalStateError where a rebalance has begun.
         """
+        if consumer._subscription.reassignment_in_progress:
+            raise IllegalStateError("The partitions are being revoked.")
         consumer._fetcher._default_reset_strategy = OffsetResetStrategy.NONE
         self._assignment, self._starts = consumer._subscription.subscription.assignment, dict(partitions)
         consumer.resume(
@@ -142,8 +152,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             raise LostPlace(
                 f"{tp.topic}/{tp.partition} was to be read from {start}, and Kafka went elsewhere."
             )
-        records = [Record(each.offset, each.key, each.value, each.timestamp) for each in found]
-        return Run(tp.topic, tp.partition, start, end, records)
+        return Run(tp.topic, tp.partition, start, end, found)
 
 
 class Consumer(RunConsumer, driver.Consumer):

@@ -18,8 +18,9 @@ from projections.customer import FOLD_VERSION
 from projections.parameters import Parameters
 from schemas import codec
 from schemas.registry import RegistryUnavailable
-from streams.fold import Run, fold
-from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer
+from streams.fold import fold
+from streams.log import Append, Log, LogUnavailable, OutcomeUnknown, Position, Producer, quick
+from streams.models import Models, models_of
 from streams.rows import (
     NOT_FOLDED,
     PARTITION_KEY,
@@ -30,6 +31,7 @@ from streams.rows import (
     folded_to,
     new_partition,
 )
+from streams.runs import Run
 from streams.table import CustomerTable
 from streams.topics import CUSTOMERS, EVENTS
 
@@ -50,6 +52,7 @@ class Lane:
     def __init__(self, log: Log, table: CustomerTable) -> None:
         self._log = log
         self._table = table
+        self._models = Models(log)
         self._producers: dict[int, Producer] = {}
         self._partitions: dict[int, PartitionRow] = {}
         self._folding = asyncio.Lock()
@@ -134,6 +137,8 @@ class Lane:
                     await self._until(run.partition, error, partial(self._take_over, run.partition))
                 except RegistryUnavailable as error:
                     await self._until(run.partition, error, partial(_resolved, error.schema_id))
+                except LogUnavailable as error:  # of a snapshot
+                    await self._wait(run.partition, error)
                 else:
                     return
 
@@ -173,7 +178,8 @@ class Lane:
                 f"{run.topic}/{run.partition} is folded up to {row.position}, a run begins at {run.start}."
             )
         partitions = self._log.partitions(run.topic)
-        folding = fold(run, row, self._table, partitions)
+        await self._models.load(models_of(run, row))
+        folding = fold(run, row, self._table, partitions, self._models.scorers)
         while True:
             async with self._folding:
                 effects = await anext(folding, None)
@@ -182,8 +188,7 @@ class Lane:
             outputs, rows, due, partition_row = effects
             encoded = {key: encode_row(changed) for key, changed in rows.items()}
             partition_bytes = encode_partition(partition_row)
-            batch = outputs + [Append(CUSTOMERS, run.partition, key, value) for key, value in encoded.items()]
-            batch.append(Append(CUSTOMERS, run.partition, PARTITION_KEY, partition_bytes))
+            batch = outputs + changelog(run.partition, encoded, partition_bytes)
             positions = await self._transact(run.partition, batch)
             self._table.write(run.partition, encoded, due, partition_bytes, positions[-1].offset + 1, rows)
             self._partitions[run.partition] = partition_row
@@ -222,6 +227,12 @@ class Lane:
             return self._table.partition(partition)[1]
         except FoldVersionMismatch:
             return None
+
+
+def changelog(partition: int, rows: Mapping[bytes, bytes], partition_row: bytes) -> list[Append]:
+    """The records that keep the rows of a run, its partition row last."""
+    batch = [quick(Append, (CUSTOMERS, partition, key, value, None)) for key, value in rows.items()]
+    return [*batch, Append(CUSTOMERS, partition, PARTITION_KEY, partition_row)]
 
 
 async def _resolved(schema_id: int) -> None:

@@ -31,6 +31,9 @@ class ProducerFenced(Exception):
     """A later producer holds this transactional id: this one must stop, and nothing of its batch happened."""
 
 
+quick = tuple.__new__  # makes a NamedTuple, all its fields given, in half the time of its own constructor
+
+
 class Record(NamedTuple):
     """One record as it was read; `timestamp_ms` is when it was appended, `value` None is a tombstone."""
 

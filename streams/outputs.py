@@ -1,8 +1,10 @@
 """What does the engine say of a record: which id has an output, and how is a failure told?"""
 
 from hashlib import blake2b
+from typing import Any
 
-from schemas.events import ProcessingFailed
+from projections.triggers.deciding import Decision
+from schemas.events import DecisionDeferred, ProcessingFailed, TriggerDecided
 from streams.log import Record
 
 KEPT_BYTES = 1_500_000
@@ -32,4 +34,47 @@ def processing_failed(topic: str, partition: int, record: Record, kind: str, rea
         reason=reason,
         key=record.key,
         value=None if record.value is None else record.value[:KEPT_BYTES],
+    )
+
+
+def receipt(
+    decided: Decision,
+    decision_id: str,
+    customer_id: str,
+    rules_version: str,
+    at: int,
+    topic: str,
+    partition: int,
+    record: Record,
+) -> TriggerDecided | DecisionDeferred:
+    """What headwater.decisions keeps of a decision at `at` (ms, stream time), which the record caused."""
+    change, waits = decided.change, decided.waits
+    common: dict[str, Any] = {
+        "occurred_at": at,
+        "received_at": record.timestamp_ms,
+        "customer_id": customer_id,
+        "decision_id": decision_id,
+        "trigger": decided.trigger,
+        "rules_version": rules_version,
+        "kind": change.kind,
+        "about": change.about,
+        "before": change.before,
+        "after": change.after,
+        "transition_id": change.id,
+        "transition_at": change.at,
+        "reason": decided.reason,
+        "cause_topic": topic,
+        "cause_partition": partition,
+        "cause_offset": record.offset,
+    }
+    if waits is not None:
+        cause = output_id(decision_id, waits.waits_for, waits.until)
+        return DecisionDeferred(event_id=cause, waits_for=waits.waits_for, until_at=waits.until, **common)
+    assert decided.verdict is not None
+    return TriggerDecided(
+        event_id=decision_id,
+        verdict=decided.verdict,
+        inputs=decided.inputs,
+        retracts_id=decided.retracts_id,
+        **common,
     )

@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 import msgspec
 
-from projections.customer import FOLD_VERSION, Packed
+from projections.compact import Latest
+from projections.customer import FOLD_VERSION, NOTHING, Packed
 from projections.parameters import Parameters
+from projections.triggers.deciding import Memory
 from streams.settings import Settings
 
 SEEN_IDS = 64
@@ -19,8 +21,52 @@ PARTITION_KEY = b"\x00partition"
 NOT_FOLDED = 0  # the fold version of a partition that a rebuild is emptying
 
 
+class Score(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a target's model said last of the customer; `band` is None before boundaries are in force."""
+
+    probability: float
+    model_offset: int  # of the snapshot, in headwater.models
+    scored_at: int
+    band: str | None = None
+
+
+class Scored(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The customer's scores, and the questions about it that are still open."""
+
+    ask_ms: int | None = None  # when the next questions are asked
+    end_ms: int | None = None  # when the next horizon has ended
+    open: msgspec.Raw = NOTHING  # projections.scoring.questions
+    scores: dict[str, Score] = {}  # by target
+
+
+NOT_SCORED = Scored()
+MOVED = Latest("Q16sB", limit=3)  # time, event id, place in STAGES
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was told of the customer, to whom, and what is still to be told."""
+
+    segments: tuple[str, ...] = ()  # the customer is in
+    look_ms: int | None = None  # when segments may change though nothing happens
+    memory: Memory = Memory()
+    retractable: tuple[tuple[str, str], ...] = ()  # (transition, trigger) that a correction takes back
+
+    @property
+    def due_ms(self) -> int | None:
+        """When something is to be looked at or decided."""
+        waiting = [each.due_ms for each in self.memory.waiting]
+        return min(waiting if self.look_ms is None else [*waiting, self.look_ms], default=None)
+
+
+NOT_TOLD = Told()
+
+
 class CustomerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One customer. `stage` is the one last announced, None before the first announcement."""
+    """One customer. `stage` is the one last announced, None before the first announcement.
+
+    `next_due_ms` is when something happens next if nothing is heard of the customer: the stage changes,
+    questions are asked, a horizon has ended, segments are looked at, or a decision has waited long enough.
+    """
 
     fold_version: int
     position: int  # offset of the latest event that changed the row
@@ -28,8 +74,17 @@ class CustomerRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
     stage: str | None
     stage_since_ms: int
     reason: str
-    next_due_ms: int | None  # when the stage next changes if nothing happens
+    next_due_ms: int | None
     state: Packed
+    change_ms: int | None = None  # when the stage next changes if nothing happens
+    scored: Scored = NOT_SCORED
+    moved: bytes = b""  # MOVED, the stages announced last that no late event has shown wrong
+    told: Told | None = None  # None where no segment or trigger ever concerned the customer
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments that the customer is in."""
+        return () if self.told is None else self.told.segments
 
 
 class PartitionRow(msgspec.Struct, frozen=True, array_like=True):
@@ -44,6 +99,13 @@ class PartitionRow(msgspec.Struct, frozen=True, array_like=True):
     failed: int
     parameters: Parameters
     swept_to: str | None = None  # customer reached by a change of rules that is under way
+
+
+def due_of(change_ms: int | None, scored: Scored, told: Told | None) -> int | None:
+    """The `next_due_ms` of a row."""
+    due = None if told is None else told.due_ms
+    moments = [each for each in (change_ms, scored.ask_ms, scored.end_ms, due) if each is not None]
+    return min(moments) if moments else None
 
 
 def new_partition(parameters: Parameters, outputs_from: int = 0) -> PartitionRow:

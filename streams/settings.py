@@ -73,6 +73,34 @@ class Settings(BaseSettings):
     lifecycle: Path | None = Field(
         None, description="The lifecycle rules; by default DATA_DIR/lifecycle.toml, if the file exists."
     )
+    segments: Path | None = Field(
+        None, description="The segments; by default DATA_DIR/segments.toml, if the file exists."
+    )
+    triggers: Path | None = Field(
+        None, description="The triggers; by default DATA_DIR/triggers.toml, if the file exists."
+    )
+    targets: str = Field(
+        "churn,order_30d,order_7d,redeem",
+        description="What customers are scored for, comma-separated: names of "
+        "projections/scoring/targets; empty for no scores.",
+    )
+    ask_days: int = Field(
+        7, ge=1, le=366, description="Days between two questions about a customer, to learn from."
+    )
+    ask_percent: int = Field(
+        100, ge=1, le=100, description="Percent of the customers who are asked about, to learn from."
+    )
+    champion: Literal["logistic", "cohorts"] = Field(
+        "logistic",
+        description="The model whose scores customers have; the others learn beside it as shadows. "
+        "Another one learns from all examples again.",
+    )
+    discount_rate: float = Field(
+        0.0, ge=0, le=1, description="A year's discount of the expected 12-month value: 0.1 is 10 %."
+    )
+    delivery_concurrency: int = Field(
+        32, ge=1, le=1000, description="Calls that are under way to one endpoint of triggers, at most."
+    )
     partitions: int = Field(4, ge=1, le=512, description="Partitions of a new data directory's keyed topics.")
     run_records: int | None = Field(
         None,
@@ -91,6 +119,11 @@ class Settings(BaseSettings):
                 "needs at least 16 ASCII characters without spaces, as openssl rand -hex 32 prints",
             )
         return key
+
+    @property
+    def scored_targets(self) -> tuple[str, ...]:
+        """The names in `targets`."""
+        return tuple(name.strip() for name in self.targets.split(",") if name.strip())
 
     @property
     def distributed(self) -> bool:

@@ -30,6 +30,7 @@ from streams.log import (
     Record,
     TopicPartition,
     TopicSpec,
+    quick,
 )
 
 logger = structlog.get_logger(__name__)
@@ -236,7 +237,7 @@ class SqliteLog:
                 following[tp] = offset + 1
                 stored = offset, key, value, now_ms if timestamp_ms is None else timestamp_ms
                 appended.setdefault(tp, []).append(stored)
-                positions.append(Position(topic, partition, offset))
+                positions.append(quick(Position, (topic, partition, offset)))
             results.append(positions)
         packed = {tp: list(batches.pack(records)) for tp, records in appended.items()}
         try:

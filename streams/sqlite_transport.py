@@ -10,9 +10,9 @@ from faust.types import TP, RecordMetadata
 from yarl import URL
 
 from streams.batch import RunConsumer
-from streams.fold import Run
 from streams.lane import Lane
 from streams.log import Append, Log, LogUnavailable, TopicPartition
+from streams.runs import Run
 from streams.topics import partition_for
 
 logger = structlog.get_logger(__name__)

@@ -12,6 +12,7 @@ LOADS = "headwater.loads"
 EXAMPLES = "headwater.examples"
 MODELS = "headwater.models"
 DECISIONS = "headwater.decisions"
+MESSAGES = "headwater.messages"  # what triggers tell whoever reads this topic
 CLOCK = "headwater.clock"  # what the holder of the clock is asked; its partition is assigned to the holder
 ONE_PARTITION = frozenset({LOADS, EXAMPLES, MODELS, CLOCK})
 
@@ -23,6 +24,7 @@ def topic_specs(partitions: int) -> list[TopicSpec]:
         TopicSpec(CUSTOMERS, partitions, compacted=True),
         TopicSpec(TRANSITIONS, partitions),
         TopicSpec(DECISIONS, partitions),
+        TopicSpec(MESSAGES, partitions),
         TopicSpec(FAILED, partitions),
         TopicSpec(LOADS, 1, compacted=True, compact_after=500),
         TopicSpec(EXAMPLES, 1),

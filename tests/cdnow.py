@@ -9,7 +9,7 @@ from io import BytesIO
 import numpy as np
 import pandas as pd
 
-from cli import sample
+from cli.sample import cdnow
 
 LAST_DAY = pd.Timestamp("1998-06-30")
 STAGES = ("prospect", "new", "active", "at_risk", "dormant", "churned", "won_back")
@@ -38,7 +38,7 @@ class Expected:
 @cache
 def orders() -> pd.DataFrame:
     """customer, date, cds, amount_minor; one row an order, in the order of the file."""
-    text = lzma.decompress((sample.files(sample.__name__) / "cdnow.txt.xz").read_bytes())
+    text = lzma.decompress((cdnow.files(cdnow.__name__) / "cdnow.txt.xz").read_bytes())
     names = ["customer", "date", "cds", "dollars"]
     frame = pd.read_csv(BytesIO(text), sep=r"\s+", names=names, skiprows=1, dtype=str)
     frame["date"] = pd.to_datetime(frame["date"], format="%Y%m%d")
@@ -99,3 +99,16 @@ def day_of(as_of: str, shift_days: int) -> pd.Timestamp:
     """The day of the file's own dates that an `as_of` falls on."""
     moment = datetime.fromisoformat(as_of).astimezone(UTC)
     return pd.Timestamp(moment.date()) - pd.Timedelta(days=shift_days)
+
+
+@cache
+def lapses() -> pd.DataFrame:
+    """customer, on: each time an active customer becomes at risk, 91 days after an order."""
+    frame = orders().sort_values(["customer", "date"], kind="stable")
+    each = frame.groupby("customer")["date"]
+    frame["number"], frame["gap"] = each.cumcount() + 1, each.diff().dt.days
+    frame["next"] = each.shift(-1)
+    frame["on"] = frame["date"] + pd.Timedelta(days=91)
+    lapsed = (frame["next"].isna() | (frame["next"] >= frame["on"])) & (frame["on"] <= LAST_DAY)
+    was_active = (frame["number"] >= 2) & ~(frame["gap"] > 180)
+    return frame.loc[lapsed & was_active, ["customer", "on"]]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 from typer.testing import CliRunner
 
@@ -24,7 +25,7 @@ def start(*arguments: str | Path, cwd: Path = ROOT, **more: str) -> subprocess.P
     return subprocess.Popen(
         [sys.executable, "-m", "cli.main", *map(str, arguments)],
         cwd=cwd,
-        env=environment(PYTHONPATH=str(ROOT), **more),
+        env=environment(**{"PYTHONPATH": str(ROOT)} | more),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -44,7 +45,11 @@ def headwater(*arguments: str | Path, expect: int = 0, **more: str) -> tuple[str
 
 
 def ask(*arguments: str | Path, expect: int = 0) -> tuple[str, str]:
-    """Run a command that goes through a server, or is refused, in this process: quicker."""
-    result = CliRunner().invoke(app, list(map(str, arguments)))
+    """Run a command that goes through a server, or is refused, in this process: quicker.
+
+    What it sets in the environment ends with it.
+    """
+    with patch.dict(os.environ):
+        result = CliRunner().invoke(app, list(map(str, arguments)))
     assert result.exit_code == expect, f"{arguments} ended with {result.exit_code}: {result.output}"
     return result.stdout, result.stderr

@@ -41,7 +41,7 @@ async def post_events(request: Request, services: Used) -> Response:
     if len(documents) > MAX_EVENTS:
         raise Problem(413, f"The list has {len(documents):,} events: send at most {MAX_EVENTS:,} at a time.")
     events = parse_events(documents, services)
-    accepted = await _append(events, services)
+    accepted = await append(events, services)
     request.app.state.metrics.accepted.inc(accepted.accepted)
     return answers.answer(accepted, 202)
 
@@ -78,7 +78,8 @@ def _told(events: Sequence[Event], unavailable: LogUnavailable) -> list[dict[str
     ]
 
 
-async def _append(events: Sequence[Event], services: Services) -> answers.Accepted:
+async def append(events: Sequence[Event], services: Services) -> answers.Accepted:
+    """The events durably on the log; raises a Problem (503) that tells which are, where not all are."""
     try:
         positions = await services.engine.append_events(events) if events else []
     except LogUnavailable as unavailable:

@@ -1,6 +1,5 @@
 """POST /sql: what does the whole history say?"""
 
-import re
 from typing import Any
 
 import msgspec
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import answers
-from api.bodies import read_json
+from api.bodies import read_as
 from api.openapi import described, json_body
 from api.problems import FieldError, Problem
 from api.services import Used
@@ -28,6 +27,7 @@ class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_rows: int = DEFAULT_ROWS
 
 
+EXAMPLE = '{"query": "SELECT …"}, with parameters and max_rows if need be'
 BODY = json_body(
     {
         "type": "object",
@@ -69,20 +69,10 @@ async def post_sql(request: Request, services: Used) -> Response:
 
     Stopped at 10 s, 1 GiB of memory or 64 MiB of answer. `truncated` says that there were more rows.
     """
-    question = _question(await read_json(request))
+    question = await read_as(request, Question, EXAMPLE)
     try:
         found = await services.history.sql(question.query, question.parameters, question.max_rows)
     except (QueryRefused, QueryStopped) as refused:
         field = refused.field if isinstance(refused, QueryRefused) else "query"
         raise Problem(422, str(refused), errors=[FieldError(0, field, str(refused))]) from refused
     return answers.answer(found)
-
-
-def _question(body: object) -> Question:
-    try:
-        return msgspec.convert(body, Question)
-    except msgspec.ValidationError as error:
-        detail = f'{error}: send {{"query": "SELECT …"}}, with parameters and max_rows if need be'
-        named = re.search(r"(?:field `|`\$\.)(\w+)", str(error))
-        field = named[1] if named else ""
-        raise Problem(422, f"{detail}.", errors=[FieldError(0, field, detail)]) from error

@@ -62,6 +62,14 @@ async def metrics(request: Request, services: Used) -> Response:
     status = await services.engine.status()
     measured.lag("projections", status.lag)
     measured.lag("read_model", await services.read_model.lag())
+    models = services.models
+    measured.models(models.measures(), models.failures, models.drift_count)
+    measured.lag("deliveries", await services.deliveries.lag())
+    reactor, counts = services.reactor, services.deliveries.queue.counts
+    if reactor is None:
+        measured.deliveries(counts, {}, 0)
+    else:
+        measured.deliveries(counts, reactor.outcomes, len(reactor.open_endpoints))
     totals = services.read_model.totals()
     measured.set(
         ready=float(status.ready),
@@ -80,8 +88,8 @@ async def _trouble(services: Services) -> tuple[str, dict[str, int]]:
         return status.reason, status.lag
     behind = await services.read_model.lag()
     lag = dict(status.lag) | behind
-    if services.read_model.trouble:
-        return services.read_model.trouble, lag
+    if trouble := services.read_model.trouble or services.models.trouble:
+        return trouble, lag
     if sum(behind.values()) > READ_MODEL_BEHIND:
         return f"the read model has {sum(behind.values()):,} records still to take in; wait", lag
     return "", lag

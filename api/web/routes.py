@@ -50,6 +50,18 @@ async def customer(request: Request, customer_id: str) -> HTMLResponse:
     return page(request, "customer.html", customer_id=customer_id)
 
 
+@router.get("/ui/models")
+async def models(request: Request) -> HTMLResponse:
+    """What is predicted, by which model, and how good it is."""
+    return page(request, "models.html")
+
+
+@router.get("/ui/triggers")
+async def triggers(request: Request) -> HTMLResponse:
+    """Who is told of what, what was decided, and what waits for a person."""
+    return page(request, "triggers.html")
+
+
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The OpenAPI pages, from vendored files, so that they work with no network."""

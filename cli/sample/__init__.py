@@ -1,78 +1,54 @@
-"""Which orders does the sample hold? CDNOW's, in event-time order (see ORIGIN.md beside this file)."""
+"""Which samples can the demo load? Each is a folder here, which reads its data as our events."""
 
-import hashlib
-import lzma
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from importlib.resources import files
-from typing import NamedTuple
-from uuid import UUID, uuid5
+from datetime import datetime
+from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.events import OrderLine, OrderPlaced
+if TYPE_CHECKING:
+    from schemas.events import Event
 
-NAME = "cdnow"
-CURRENCY = "USD"
-LAST_DAY = datetime(1998, 6, 30, tzinfo=UTC)
 DAY_MS = 86_400_000
 
-_EVENTS = UUID("6f1c2f0e-3a54-5d0a-9c61-1d5a8a0c7e21")  # namespace of the sample's event ids
 
+class Dataset(StrEnum):
+    """The samples, by what --dataset and their loads call them."""
 
-class Row(NamedTuple):
-    """One line of the file; `number` counts from 1 and makes equal lines different orders."""
-
-    number: int
-    customer_id: str
-    day: str  # YYYYMMDD
-    cds: int
-    amount_minor: int
+    cdnow = "cdnow"
+    complete_journey = "complete-journey"
 
 
 class Sample(NamedTuple):
-    digest: str  # SHA-256 of the uncompressed file, hex
-    rows: list[Row]  # by day, then by line
+    """What is known of a sample before it is loaded."""
+
+    name: str
+    title: str
+    digest: str  # SHA-256 of its data, hex
+    rows: int  # events
+    last_at: int  # when the latest one was, ms
+
+    def shift_to(self, now: datetime) -> int:
+        """Days to add to the sample's dates so that it ends within the 24 hours before `now`."""
+        return int(now.timestamp() * 1000 - self.last_at) // DAY_MS
 
 
-def read() -> Sample:
-    """The whole sample, sorted: the file is by customer, a log is by time."""
-    text = lzma.decompress((files(__package__) / "cdnow.txt.xz").read_bytes())
-    rows = [
-        _row(number, line.split()) for number, line in enumerate(text.decode("ascii").splitlines()[1:], 1)
-    ]
-    rows.sort(key=lambda row: row.day)
-    return Sample(hashlib.sha256(text).hexdigest(), rows)
+def read(dataset: Dataset) -> Sample:
+    """Raises Refused where the data is not installed."""
+    found: Sample = import_module(f"{__name__}.{dataset.name}").read()
+    return found
 
 
-def _row(number: int, cells: list[str]) -> Row:
-    customer_id, day, cds, dollars = cells
-    whole, cents = dollars.split(".")
-    return Row(number, customer_id, day, int(cds), int(whole) * 100 + int(cents))
+def events(dataset: Dataset, first_row: int, *, shift_days: int, received_at: int) -> "Iterator[Event]":
+    """The sample's rows from that one on, in order of time, `shift_days` later than they were."""
+    found: Iterator[Event] = import_module(f"{__name__}.{dataset.name}").events(
+        first_row, shift_days=shift_days, received_at=received_at
+    )
+    return found
 
 
-def shift_to(today: datetime) -> int:
-    """Days to add to the sample's dates so that its last day is the day of `today`."""
-    return (today.astimezone(UTC) - LAST_DAY).days
-
-
-def orders(rows: list[Row], *, shift_days: int, received_at: int) -> Iterator[OrderPlaced]:
-    """The rows as events, `shift_days` later than they were; times in ms."""
-    day, occurred_at = "", 0
-    for row in rows:
-        if row.day != day:
-            day = row.day
-            start = datetime.strptime(day, "%Y%m%d").replace(tzinfo=UTC)
-            occurred_at = int(start.timestamp()) * 1000 + shift_days * DAY_MS
-        # The file has no prices: a unit's is the order's amount over its CDs, rounded down to the cent.
-        line = OrderLine(sku="cd", quantity=row.cds, unit_price_minor=row.amount_minor // row.cds)
-        yield OrderPlaced(
-            event_id=str(uuid5(_EVENTS, str(row.number))),
-            customer_id=row.customer_id,
-            occurred_at=occurred_at,
-            received_at=received_at,
-            source=NAME,
-            channel="web",
-            order_id=f"{NAME}-{row.number}",
-            amount_minor=row.amount_minor,
-            currency=CURRENCY,
-            lines=(line,),
-        )
+def lifecycle(dataset: Dataset) -> Path | None:
+    """The lifecycle rules for the sample's customers; None where the default ones suit them."""
+    path = Path(__file__).parent / dataset.name / "lifecycle.toml"
+    return path if path.exists() else None

@@ -1,7 +1,7 @@
 """How is the sample encoded without holding up the fold? By a process of its own, which needs no GIL of ours.
 
-`python -m cli.sample.encoding ROW SHIFT_DAYS RECEIVED_AT` writes batches of encoded events from that row on:
-4 bytes of length, then msgpack. It ends with the process that reads, whatever ends that: the pipe breaks.
+`python -m cli.sample.encoding DATASET ROW SHIFT_DAYS RECEIVED_AT` writes batches of encoded events from there
+on: 4 bytes of length, then msgpack. It ends with the process that reads, whatever ends that: the pipe breaks.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from itertools import islice
 
 import msgspec
 
@@ -25,11 +26,11 @@ _decode = msgspec.msgpack.Decoder(list[Encoded]).decode
 
 @asynccontextmanager
 async def encoding(
-    first_row: int, *, shift_days: int, received_at: int
+    name: str, first_row: int, *, shift_days: int, received_at: int
 ) -> AsyncIterator[AsyncIterator[list[Encoded]]]:
     """Batches of the sample's events from `first_row` on; ends early where the process fails."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", __name__, str(first_row), str(shift_days), str(received_at)),
+        *(sys.executable, "-P", "-m", __name__, name, str(first_row), str(shift_days), str(received_at)),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
@@ -52,22 +53,20 @@ async def _batches(process: asyncio.subprocess.Process) -> AsyncGenerator[list[E
             yield _decode(await process.stdout.readexactly(int.from_bytes(length)))
 
 
-def main(first_row: int, shift_days: int, received_at: int) -> None:
+def main(name: str, first_row: int, shift_days: int, received_at: int) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end without a word
     tune()
     try:
         adopt(Settings())
     except RegistryRefused as refused:
         sys.exit(f"headwater: {refused}")
-    rows = sample.read().rows
-    for start in range(first_row, len(rows), BATCH_ROWS):
-        events = sample.orders(
-            rows[start : start + BATCH_ROWS], shift_days=shift_days, received_at=received_at
-        )
-        data = msgspec.msgpack.encode([encoded(event) for event in events])
+    dataset = sample.Dataset(name)
+    events = sample.events(dataset, first_row, shift_days=shift_days, received_at=received_at)
+    while batch := [encoded(event) for event in islice(events, BATCH_ROWS)]:
+        data = msgspec.msgpack.encode(batch)
         sys.stdout.buffer.write(len(data).to_bytes(4) + data)
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -77,6 +77,12 @@ class Server:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(STOPPED_WITHIN_S)
 
+    def kill(self) -> None:
+        """As kill -9 does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(STOPPED_WITHIN_S)
+
     def post(self, *events: dict[str, object]) -> None:
         """Append events; they are durable when this returns, and on a page when they get there."""
         answer = httpx2.post(f"{self.address}/events", json=list(events), headers=self._headers, timeout=10)

@@ -26,6 +26,7 @@ def test_text_can_be_read_and_fits(server: Server, page: Page, width: int, schem
 def test_motion_is_left_out_for_who_asks_for_less(server: Server, page: Page) -> None:
     """With reduced motion, as these pages are opened, a new row is tinted and nothing moves."""
     open_live(page, server.address)
+    expect(page.locator("#transitions > *")).to_be_visible()  # what was there has been read: the next is new
     server.post(order("calm"))
     expect(page.locator("#transitions li.fresh", has_text="calm")).to_have_css("animation-name", "none")
 

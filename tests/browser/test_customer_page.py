@@ -1,7 +1,9 @@
 """Does a person find a customer, and see that customer change?"""
 
 import re
+from datetime import UTC, datetime, timedelta
 
+import httpx2
 from playwright.sync_api import Page, expect
 
 from tests.browser.events import HOSTILE, order, registered
@@ -74,6 +76,25 @@ def test_the_customer_page_follows_its_customer(server: Server, page: Page, watc
     expect(page.locator("#timeline li[data-type=OrderPlaced]")).to_have_count(2)
     expect(page.locator("#history li").first).to_contain_text("Active")
     assert watch.navigations == [f"{server.address}/ui/customers/followed"]
+
+
+def test_the_page_says_what_a_customer_is_expected_to_bring(fresh_server: Server, page: Page) -> None:
+    """In words, once it is known; before, that it isn't."""
+    now = datetime.now(UTC)
+    for n in range(120):
+        days_ago = [90 - n % 30, 40, 10][: 1 + n % 3]
+        at = [(now - timedelta(days=each)).isoformat() for each in days_ago]
+        fresh_server.post(*(order(f"c-{n}") | {"occurred_at": each} for each in at))
+    page.goto(f"{fresh_server.address}/ui/customers/c-2")
+    expect(page.locator("#order-count")).to_have_text("3")
+    expect(page.locator("#orders")).to_contain_text("not known yet")
+    httpx2.post(f"{fresh_server.address}/rfm/calibrate", json={}, timeout=30).raise_for_status()
+    page.reload()
+    value = fresh_server.get("/customers/c-2")["value"]
+    assert isinstance(value, dict)
+    expected = page.locator("#expected")
+    expect(expected).to_contain_text(f"{value['expected_12_months']} USD")
+    expect(expected).to_contain_text("tier A, one of those who bring 80\u00a0% of all")
 
 
 def test_an_unknown_customer_gets_a_page_that_waits(server: Server, page: Page) -> None:

@@ -32,6 +32,7 @@ def test_who_signs_in_sees_the_dashboard_change(keyed_server: Server, page: Page
     expect(page).to_have_url(f"{address}/")
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#empty-command code")).to_contain_text('"authorization: Bearer $HEADWATER_API_KEY"')
+    expect(page.locator("#transitions > *")).to_be_visible()
     keyed_server.post(order("live-order"))
     expect(page.locator("#transitions li.fresh", has_text="live-order")).to_be_visible()
     expect(page.locator("#orders")).to_have_text("1")

@@ -1,7 +1,7 @@
 """What do the tests of the HTTP calls share? A running engine with its read model, and a client."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -15,17 +15,45 @@ from fastapi import FastAPI
 
 from api.app import create_api
 from api.live import Live
+from api.models import Models
 from api.read_model import ReadModel
 from api.services import Services
+from history.decisions import Activity, Decision, Endpoint, Wanted
 from history.guard import QueryRefused
 from history.sql import Answer, Column
 from history.store import History
 from history.timeline import BadCursor, Page
+from projections.triggers.uplift import Arm
+from streams.deliveries import Deliveries
 from streams.engine import Engine
+from streams.learner import CHECKPOINT, Learner
 from streams.topics import CUSTOMERS, TRANSITIONS
 from tests.integration.engines import settings_for
 
 BASE = "http://localhost:8000"
+
+
+WAITING = Decision(
+    **dict.fromkeys(Decision.__struct_fields__)  # type: ignore[arg-type]
+    | {
+        "decision_id": "00000000-0000-4000-8000-00000000000d",
+        "transition_id": "00000000-0000-4000-8000-00000000000e",
+        "customer_id": "ada",
+        "trigger": "win-back",
+        "rules_version": "v1",
+        "kind": "stage",
+        "about": "",
+        "transition_at": 0,
+        "decided_at": 0,
+        "verdict": "waiting",
+        "waits_for": "review",
+        "reason": "waits for a person's yes",
+        "inputs": {},
+        "attempts": 0,
+        "partition": 0,
+        "offset": 0,
+    }
+)
 
 
 class FakeHistory:
@@ -41,6 +69,26 @@ class FakeHistory:
             raise BadCursor("The cursor is none that a page gave: leave it out to start.")
         return Page([{"type": "OrderPlaced", "customer_id": customer_id}][:limit], None)
 
+    async def prediction(self, customer_id: str, target: str, about: str, before_ms: int) -> None:
+        """Nothing has ended."""
+
+    async def decisions(self, wanted: Wanted, limit: int) -> list[Decision]:
+        return [WAITING][:limit]
+
+    async def steps(self, of: Sequence[Decision]) -> dict[str, list[dict[str, object]]]:
+        return {each.decision_id: [{"type": "DecisionDeferred"}] for each in of}
+
+    async def activity(self, verdicts_since_ms: int, failing_since_ms: int) -> Activity:
+        return Activity(
+            {("win-back", "send"): 1}, {}, [Endpoint("https://crm.example.org", 2, 1, "HTTP 503")]
+        )
+
+    async def arms(self, trigger: str, goal: str, outcome_days: int, as_of_ms: int) -> tuple[Arm, Arm]:
+        return Arm(0, 0), Arm(0, 0)
+
+
+NO_CLICKHOUSE = cast(History, FakeHistory())
+
 
 @dataclass
 class Api:
@@ -49,6 +97,7 @@ class Api:
     services: Services
     app: FastAPI
     client: httpx2.AsyncClient
+    learner: Learner
 
     async def post(self, *events: dict[str, Any], status: int = 202) -> Any:
         """Post events (one as itself, several as a list) and wait until they show."""
@@ -71,22 +120,27 @@ class Api:
 
 
 @asynccontextmanager
-async def api_over(path: Path, **changes: object) -> AsyncIterator[Api]:
+async def api_over(path: Path, history: History = NO_CLICKHOUSE, **changes: object) -> AsyncIterator[Api]:
     """The API over an engine on event time in `path`, alone with what the test says."""
     settings = settings_for(path, **{"partitions": 2} | changes)
     async with Engine.open(settings) as engine:
         read_model = await ReadModel.open(path / "read_model.db", engine.log)
-        live = Live(read_model, engine.log)
-        history = cast(History, FakeHistory())
-        services = Services(settings, engine.log, engine, read_model, live, history)
-        following = asyncio.create_task(read_model.run())
+        models = Models(engine.log)
+        live = Live(read_model, engine.log, models)
+        deliveries = await Deliveries.open(path, engine.log)
+        services = Services(settings, engine.log, engine, read_model, live, history, models, deliveries)
+        learner = Learner(engine.log, engine.log.append, path / CHECKPOINT, champion=settings.champion)
+        following = (read_model.run(), models.run(), learner.run(), deliveries.run())
+        work = [asyncio.create_task(each) for each in following]
         app = create_api(services)
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
-            yield Api(services, app, client)
+            yield Api(services, app, client, learner)
         live.close()
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        for task in work:
+            task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        await deliveries.close()
         await read_model.close()
 
 

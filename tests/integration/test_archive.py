@@ -10,7 +10,7 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.events import ProcessingFailed
 from streams import archive as archive_module
-from streams.archive import AheadOfLog, Archive
+from streams.archive import TOPICS, AheadOfLog, Archive
 from streams.log import Append, Record
 from streams.sqlite_log import SqliteLog
 from streams.topics import EVENTS, FAILED, TRANSITIONS, topic_specs
@@ -33,7 +33,7 @@ class Writer:
     """A history in memory that drops offsets it has, refuses the event BAD, and can be killed."""
 
     def __init__(self) -> None:
-        self.tables: dict[str, set[tuple[int, int]]] = {EVENTS: set(), TRANSITIONS: set(), FAILED: set()}
+        self.tables: dict[str, set[tuple[int, int]]] = {topic: set() for topic in TOPICS}
         self.noted: dict[tuple[str, int], int] = {}
         self.effects: list[str] = []
         self.killed_at = ""

@@ -37,6 +37,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     try:
         server.start()
         ask("events", "load", written(folder / "mine.jsonl", 1_200), "--data-dir", folder / "data")
+        deadline = time.monotonic() + SHOWN_WITHIN_S
+        while server.get("/summary")["events"] != 1_200:  # loaded is on the log; it shows a moment later
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
         yield folder / "data"
     finally:
         server.stop()

@@ -14,7 +14,6 @@ from schemas.events import ClockTicked, CustomerEvent, LifecycleRulesSet, Proces
 from streams import lane as lane_module
 from streams import rows as rows_module
 from streams import sqlite_transport
-from streams.clock import BadRules
 from streams.engine import Engine, forget_projections
 from streams.loading import Load
 from streams.log import Append, LogUnavailable, Position, ProducerFenced
@@ -22,6 +21,7 @@ from streams.rows import FoldVersionMismatch, new_partition
 from streams.sqlite_log import SqliteLog, SqliteProducer
 from streams.table import CustomerTable
 from streams.topics import CUSTOMERS, EVENTS, FAILED, TRANSITIONS, topic_specs
+from streams.wanted import BadRules
 from tests.integration.engines import append, events, rows, settings_for, stored
 from tests.unit.streams.partition import day, event_id, order
 
@@ -188,7 +188,9 @@ async def test_a_rebuild_gives_the_same_rows_and_announces_nothing(tmp_path: Pat
         await append(engine.log, history())
         await engine.caught_up()
         before = await stored(engine), await events(engine.log, TRANSITIONS)
-    assert await forget_projections(settings) == 3_004  # and the base currency, a partition each
+    assert (
+        await forget_projections(settings) == 3_008
+    )  # and the base currency and what is predicted, a partition each
     async with Engine.open(settings) as engine:
         await engine.caught_up()
         assert (await stored(engine), await events(engine.log, TRANSITIONS)) == before
@@ -230,7 +232,7 @@ async def test_a_rebuild_that_is_interrupted_goes_on(tmp_path: Path) -> None:
         await engine.caught_up()
         before = len(await events(engine.log, TRANSITIONS))
     await forget_projections(settings)
-    assert await forget_projections(settings) == 504
+    assert await forget_projections(settings) == 508
     async with Engine.open(settings) as engine:
         await engine.caught_up()
         assert len(await events(engine.log, TRANSITIONS)) == before
@@ -262,7 +264,7 @@ async def test_a_rebuild_that_dies_among_the_tombstones_is_run_once_more(
     with pytest.raises(FoldVersionMismatch, match="rebuild` once more"):
         async with Engine.open(settings):
             pass
-    assert await forget_projections(settings) == 501
+    assert await forget_projections(settings) == 502
     async with Engine.open(settings) as engine:
         await engine.caught_up()
         assert (await stored(engine), await events(engine.log, TRANSITIONS)) == before
@@ -304,7 +306,7 @@ async def test_the_base_currency_and_the_rules_enter_the_log_once(tmp_path: Path
             await engine.caught_up()
             assert {p.base_currency for p in engine.parameters()} == {"EUR"}
             assert {(p.rules.new_days, p.rules.rhythm) for p in engine.parameters()} == {(30, True)}
-            assert len(await events(engine.log, EVENTS)) == 8
+            assert len(await events(engine.log, EVENTS)) == 12  # and what is predicted
     rules.write_text("")
     async with Engine.open(settings) as engine:
         await engine.caught_up()

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from schemas.codec import encode
-from streams.fold import Run
 from streams.lane import Lane, LostPlace
 from streams.log import Append, LogUnavailable, OutcomeUnknown, Position, Producer
+from streams.runs import Run
 from streams.sqlite_log import SqliteLog
 from streams.table import CustomerTable
 from streams.topics import CUSTOMERS, EVENTS, topic_specs

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cli import sample
+from cli.sample import cdnow
 from cli.sample.encoding import encoding
 from streams.loading import encoded
 
@@ -14,9 +14,9 @@ from streams.loading import encoded
 @pytest.mark.parametrize("first_row", [0, 68_123])
 async def test_the_encoded_rows_are_the_samples_from_the_row_on(first_row: int) -> None:
     """All of them, in their order, so that a load that was interrupted goes on with the same events."""
-    async with encoding(first_row, shift_days=3, received_at=1) as batches:
+    async with encoding("cdnow", first_row, shift_days=3, received_at=1) as batches:
         rows = [row async for batch in batches for row in batch]
-    expected = sample.orders(sample.read().rows[first_row:], shift_days=3, received_at=1)
+    expected = cdnow.events(first_row, shift_days=3, received_at=1)
     assert rows == [encoded(event) for event in expected]
 
 
@@ -31,7 +31,7 @@ async def test_who_stops_early_leaves_no_process(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(asyncio, "create_subprocess_exec", recorded)
     with contextlib.suppress(asyncio.CancelledError):
-        async with asyncio.timeout(30), encoding(0, shift_days=0, received_at=1) as batches:
+        async with asyncio.timeout(30), encoding("cdnow", 0, shift_days=0, received_at=1) as batches:
             await anext(batches)
             await asyncio.sleep(1)  # the pipe is full by now
             assert [process.returncode for process in started] == [None]
@@ -41,5 +41,5 @@ async def test_who_stops_early_leaves_no_process(monkeypatch: pytest.MonkeyPatch
 
 async def test_beyond_the_last_row_there_is_nothing() -> None:
     """A load that has every row ends, and does not wait for more."""
-    async with encoding(69_659, shift_days=0, received_at=1) as batches:
+    async with encoding("cdnow", 69_659, shift_days=0, received_at=1) as batches:
         assert [batch async for batch in batches] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.customer import Packed
+from projections.customer import FOLD_VERSION, Packed
 from projections.parameters import Parameters
 from streams.log import Chunk, Record
 from streams.rows import (
@@ -27,7 +27,7 @@ def table(tmp_path: Path) -> Iterator[CustomerTable]:
 
 
 def row(due: int | None, position: int = 0) -> CustomerRow:
-    return CustomerRow(1, position, b"", "new", 0, "", due, Packed())
+    return CustomerRow(FOLD_VERSION, position, b"", "new", 0, "", due, Packed())
 
 
 PARTITION = encode_partition(new_partition(Parameters()))
@@ -121,7 +121,7 @@ def test_a_store_outlives_its_process(tmp_path: Path) -> None:
 def test_an_event_id_is_found_whole_and_in_its_place() -> None:
     """A match that lies across two ids is none."""
     first, second = bytes(range(16)), bytes(range(8, 24))
-    seen = CustomerRow(1, 0, first + second, None, 0, "", None, Packed())
+    seen = CustomerRow(FOLD_VERSION, 0, first + second, None, 0, "", None, Packed())
     assert has_seen(seen, first)
     assert has_seen(seen, second)
     assert not has_seen(seen, (first + second)[4:20])

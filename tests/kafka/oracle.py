@@ -4,10 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from projections.parameters import Parameters
-from streams.fold import Run, fold
+from schemas.codec import decode
+from schemas.events import ExampleMatured
+from streams.fold import fold
 from streams.log import Append, Log, Record
+from streams.models import Models, models_of
 from streams.rows import PARTITION_KEY, CustomerRow, PartitionRow, decode_partition, encode_row, new_partition
-from streams.topics import CUSTOMERS, EVENTS, FAILED, TRANSITIONS
+from streams.runs import Run
+from streams.topics import CUSTOMERS, EVENTS, EXAMPLES, FAILED, TRANSITIONS
 
 READ_RECORDS = 5_000
 
@@ -18,6 +22,7 @@ class Outcome(NamedTuple):
     rows: dict[bytes, bytes]
     transitions: list[bytes]
     failed: list[bytes]
+    examples: list[bytes]
     partition: PartitionRow
 
     def differences(self, other: "Outcome") -> list[str]:
@@ -27,6 +32,7 @@ class Outcome(NamedTuple):
         for what, mine, others in (
             ("transitions", self.transitions, other.transitions),
             ("failed", self.failed, other.failed),
+            ("examples", self.examples, other.examples),
         ):
             if mine != others:
                 found.append(f"{what}: {len(mine)} of which {len(set(mine))} differ in id, not {len(others)}")
@@ -57,13 +63,18 @@ async def expected(log: Log, partition: int) -> Outcome:
     records, end = await read(log, EVENTS, partition)
     table, row, outputs = _Table(), new_partition(Parameters()), list[Append]()
     run = Run(EVENTS, partition, 0, end, records)
-    async for effects in fold(run, row, table, log.partitions(EVENTS)):
+    models = Models(log)
+    await models.load(models_of(run, row))
+    async for effects in fold(run, row, table, log.partitions(EVENTS), models.scorers):
         outputs += effects.outputs
         table.stored |= effects.rows
         row = effects.partition
     rows = {key: encode_row(row) for key, row in table.stored.items()}
-    of = {topic: [o.value or b"" for o in outputs if o.topic == topic] for topic in (TRANSITIONS, FAILED)}
-    return Outcome(rows, of[TRANSITIONS], of[FAILED], row)
+    of = {
+        topic: [o.value or b"" for o in outputs if o.topic == topic]
+        for topic in (TRANSITIONS, FAILED, EXAMPLES)
+    }
+    return Outcome(rows, of[TRANSITIONS], of[FAILED], of[EXAMPLES], row)
 
 
 async def actual(log: Log, partition: int) -> Outcome:
@@ -75,7 +86,13 @@ async def actual(log: Log, partition: int) -> Outcome:
         for topic in (TRANSITIONS, FAILED)
     }
     last = decode_partition(rows.pop(PARTITION_KEY))
-    return Outcome(rows, of[TRANSITIONS], of[FAILED], last)
+    examples = [r.value or b"" for r in (await read(log, EXAMPLES, 0))[0]]
+    return Outcome(rows, of[TRANSITIONS], of[FAILED], [e for e in examples if _is_of(e, partition)], last)
+
+
+def _is_of(example: bytes, partition: int) -> bool:
+    event = decode(example)
+    return isinstance(event, ExampleMatured) and event.asked_partition == partition
 
 
 async def read(log: Log, topic: str, partition: int, offset: int = 0) -> tuple[list[Record], int]:

@@ -13,8 +13,8 @@ from aiokafka.structs import TopicPartition
 from projections.parameters import Parameters
 from schemas.codec import HEADER, decode, encode
 from schemas.events import ClockTicked, OrderPlaced, ProcessingFailed
-from streams.fold import BYTES_AT_MOST
-from streams.holder import ask_for_boundaries
+from streams.admission import BYTES_AT_MOST
+from streams.holder import Request, ask
 from streams.kafka_client import connection
 from streams.log import Append
 from streams.rows import PARTITION_KEY, decode_partition
@@ -23,7 +23,7 @@ from streams.topics import CUSTOMERS, EVENTS, FAILED, partition_for
 from tests.headwater import headwater
 from tests.kafka import oracle
 from tests.kafka.boundaries import Stop
-from tests.kafka.cluster import EVENTS_FED, Cluster
+from tests.kafka.cluster import EVENTS_FED, SETTLED_S, Cluster
 from tests.kafka.workers import Process, worker
 
 
@@ -146,7 +146,7 @@ async def test_parameters_reach_every_partition_while_workers_die(cluster: Clust
             holding.kill()
             (tmp_path / "clock" / "lifecycle.toml").write_text(f"new_days = {30 + n}\n")
             holding = clock(tmp_path, cluster.url)
-        if n % 3 == 2 and await ask_for_boundaries(cluster.log, f"request {n}", 60) is not None:
+        if n % 3 == 2 and (await ask(cluster.log, Request(), SETTLED_S)).customers is not None:
             asked += 1
     assert holding.terminate() == 0, holding.tail()
     await cluster.settled()
@@ -171,7 +171,7 @@ async def broadcasts(cluster: Cluster) -> list[list[int]]:
 async def test_a_zombie_that_held_the_clock_is_refused(cluster: Cluster, tmp_path: Path) -> None:
     """Stopped within a broadcast until another holds the clock: each reaches all partitions or none."""
     working = worker("a", tmp_path, cluster.url)
-    zombie = clock(tmp_path, cluster.url, "zombie", Stop("before_the_commit", 4, signal.SIGSTOP))
+    zombie = clock(tmp_path, cluster.url, "zombie", Stop("before_the_commit", 5, signal.SIGSTOP))
     await zombie.stopped()
     other = clock(tmp_path, cluster.url, "other")
     await other.says("clock_held")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -119,6 +120,25 @@ def test_the_commands_ask_the_api(deployment: Deployment, tmp_path: Path) -> Non
     eventually(lambda: all(c["ok"] for c in deployment.client.get("/doctor").json()["checks"]))
     out, _ = headwater("doctor", "--data-dir", tmp_path, **asked)
     assert "BAD" not in out
+
+
+def test_triggers_are_told_by_the_holder_of_the_clock_and_decided_by_workers(deployment: Deployment) -> None:
+    """Posted to an API, in force on every partition; a new customer's decision is in the history."""
+    rules = (
+        '[[trigger]]\nname = "welcome"\non = { change = "stage", to = "new" }\n'
+        'action = { topic = "headwater.messages" }\nconsent = "none"\nholdout = 0\n'
+    )
+    answer = deployment.client.post("/triggers", json={"segments": "", "triggers": rules}, timeout=60)
+    assert answer.status_code == 200, answer.text
+    assert deployment.client.get("/triggers").json()["items"][0]["name"] == "welcome"
+    names, now = [f"new-{n}" for n in range(8)], datetime.now(UTC).isoformat()
+    deployment.client.post("/events", json=[order(name, "1.00", now) for name in names])
+
+    def decided() -> bool:
+        found = deployment.client.get("/decisions?trigger=welcome").json()["items"]
+        return sorted(each["customer_id"] for each in found if each["verdict"] == "send") == names
+
+    eventually(decided)
 
 
 def test_a_load_is_calibrated_by_the_holder_of_the_clock(deployment: Deployment, tmp_path: Path) -> None:

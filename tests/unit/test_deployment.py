@@ -44,7 +44,7 @@ def test_our_image_is_built_once_with_this_version() -> None:
 def test_every_process_of_the_engine_is_there() -> None:
     """Two workers, and one of each other."""
     commands = sorted(service["command"][0] for service in PROCESSES.values())
-    assert commands == ["api", "archive", "tick", "worker", "worker"]
+    assert commands == ["api", "archive", "deliver", "learn", "tick", "worker", "worker"]
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,15 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 RUN = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]]
-DEV = [*RUN, *PROJECT["dependency-groups"]["dev"]]
-BENCH = [*RUN, *PROJECT["dependency-groups"]["bench"]]
-FILES = {"requirements.lock": RUN, "requirements-dev.lock": DEV, "requirements-bench.lock": BENCH}
+EXTRA = PROJECT["project"]["optional-dependencies"]["complete-journey"]
+DEV = [*RUN, *EXTRA, *PROJECT["dependency-groups"]["dev"]]
+BENCH = [*RUN, *EXTRA, *PROJECT["dependency-groups"]["bench"]]
+FILES = {
+    "requirements.lock": RUN,
+    "requirements-complete-journey.lock": EXTRA,
+    "requirements-dev.lock": DEV,
+    "requirements-bench.lock": BENCH,
+}
 LOCKED = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;]+)", re.MULTILINE)
 
 
@@ -40,6 +47,19 @@ def test_tests_run_on_what_users_get() -> None:
     """Every version that is locked for running is locked for testing too."""
     run, dev = locked("requirements.lock"), locked("requirements-dev.lock")
     assert {name: dev.get(name) for name in run} == run
+
+
+def test_the_extra_adds_one_package_to_what_users_have() -> None:
+    """It is installed alone, so all that it needs is locked for everybody, and the rest stays out."""
+    run, extra = locked("requirements.lock"), locked("requirements-complete-journey.lock")
+    needed = {
+        Requirement(text).name
+        for name in extra
+        for text in metadata.requires(name) or ()
+        if "extra" not in text
+    }
+    assert needed - {"importlib_resources"} <= run.keys()  # of Pythons before ours
+    assert not extra.keys() & run.keys()
 
 
 @pytest.mark.parametrize("file", FILES)

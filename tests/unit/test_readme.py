@@ -7,8 +7,8 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from projections.parameters import Rules
-from streams.clock import load_rules
 from streams.settings import Settings
+from streams.wanted import load_rules
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 

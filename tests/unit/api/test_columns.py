@@ -8,7 +8,7 @@ from projections import customer
 from projections.parameters import Parameters, Rules
 from projections.times import DAY_MS
 from schemas.events import Event, OrderPlaced, TraitsUpdated
-from streams.rows import CustomerRow, PartitionRow, new_partition
+from streams.rows import CustomerRow, PartitionRow, Told, new_partition
 
 NOON = 867_758_400_000
 
@@ -83,6 +83,17 @@ def test_the_text_to_search_is_the_id_and_the_traits() -> None:
     """A removed trait is found no more."""
     known = row(traits(city="Zürich", plan="gold"))
     assert search_text("ada", known).split() == ["ada", "Zürich", "gold"]
+
+
+def test_a_segment_counts_who_is_in_it() -> None:
+    """Entering and leaving move one count, though nothing else of the row changes."""
+    outside = derive(row(), basis_of(0, partition()), None)
+    inside = derive(replace(row(), told=Told(segments=("vip", "quiet"))), basis_of(0, partition()), outside)
+    totals = Totals()
+    totals.move(None, inside)
+    assert Totals.from_json(totals.to_json()).segments == {"vip": 1, "quiet": 1}
+    totals.move(inside, outside)
+    assert together([totals]).segments["vip"] == 0
 
 
 def test_totals_follow_rows_and_forget_deleted_ones() -> None:

@@ -54,7 +54,9 @@ def test_each_vendored_package_comes_with_its_licence() -> None:
         assert list(package.glob("LICENSE*")), package.name
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/docs", "/sign-in", "/static/js/dashboard.js"])
+@pytest.mark.parametrize(
+    "path", ["/", "/ui/customers/00004", "/ui/triggers", "/docs", "/sign-in", "/static/js/dashboard.js"]
+)
 def test_pages_may_run_nothing_but_this_engines_files(client: TestClient, path: str) -> None:
     """The Content-Security-Policy has no 'unsafe-…' and no other host."""
     policy = client.get(path).headers["content-security-policy"]
@@ -71,7 +73,7 @@ def test_templates_hold_no_script_and_no_style(template: Path) -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", text)
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/docs", "/sign-in"])
+@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/ui/triggers", "/docs", "/sign-in"])
 def test_what_a_page_names_is_there(client: TestClient, path: str) -> None:
     """Each file that a page, a module or a stylesheet refers to is served."""
     todo = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get(path).text))

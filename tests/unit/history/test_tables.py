@@ -89,13 +89,13 @@ def test_a_container_of_undecoded_bodies_reads_as_the_events(
         assert str(read[1]["event_id"]) == event.event_id
 
 
-@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 2**63 - 1))
-def test_a_cursor_is_read_back(at_ms: int, offset: int) -> None:
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 1), st.integers(0, 2**63 - 1))
+def test_a_cursor_is_read_back(at_ms: int, decided: int, offset: int) -> None:
     """The next page starts where the last one ended."""
-    assert _parse(_cursor(_Key(at_ms, offset))) == (at_ms, offset)
+    assert _parse(_cursor(_Key(at_ms, decided, offset))) == (at_ms, decided, offset)
 
 
-@pytest.mark.parametrize("cursor", ["x", "====", "MQ==", "YTpi", "é", "MToyOjM="])
+@pytest.mark.parametrize("cursor", ["x", "====", "MQ==", "MToy", "YTpiOmM=", "é"])
 def test_what_is_no_cursor_is_refused(cursor: str) -> None:
     """A made-up cursor is an error that says what to do, not another page."""
     with pytest.raises(BadCursor, match="leave it out"):

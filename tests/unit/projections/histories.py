@@ -12,6 +12,7 @@ from msgspec import Struct
 from projections.times import DAY_MS
 from schemas.events import (
     EVENT_TYPES,
+    CampaignBounced,
     CampaignOpened,
     CampaignSent,
     ConsentChanged,
@@ -174,6 +175,8 @@ def adversarial(number: int) -> list[Event]:
                     fields[name] = text(name, index)
                 elif hint is int or hint == int | None:
                     fields[name] = 2**63 - 1 - index
+                elif hint is bool:
+                    fields[name] = True
                 elif hint is float:
                     fields[name] = 1.0
                 elif hint == dict[str, str]:
@@ -183,5 +186,7 @@ def adversarial(number: int) -> list[Event]:
                 fields["currency"] = f"{999 - index:03}"
             if kind is SurveyAnswered:
                 fields |= {"scale_min": 0, "scale_max": 10, "kind": text("", 999_999 - index)}
+            if kind is CampaignBounced:
+                fields["kind"] = "hard"
             events.append(kind(**fields))
     return events

@@ -8,12 +8,34 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projections import campaigns, customer, engagement, feedback, lifecycle, orders, profile, rfm, service
+from projections import (
+    campaigns,
+    customer,
+    engagement,
+    feedback,
+    lifecycle,
+    orders,
+    permission,
+    profile,
+    rfm,
+    service,
+)
 from projections.parameters import Boundaries, Parameters, Rules
 from schemas.events import ClockTicked, Event
 from tests.unit.projections.histories import adversarial, any_events, day, fold, histories
 
-PROJECTIONS = [profile, orders, engagement, service, feedback, campaigns, lifecycle, rfm, customer]
+PROJECTIONS = [
+    profile,
+    orders,
+    engagement,
+    service,
+    feedback,
+    campaigns,
+    permission,
+    lifecycle,
+    rfm,
+    customer,
+]
 PARAMETERS = Parameters(
     rules=Rules(rhythm=True, rfm_window_days=90),
     boundaries=Boundaries(0, (1, 2, 3, 4), (1, 2, 3, 4), (1, 2, 3, 4), "USD", 10, 90),
@@ -106,9 +128,9 @@ def test_a_customer_has_a_json_form(events: list[Event]) -> None:
     assert msgspec.json.decode(msgspec.json.encode(body)).keys() >= {"profile", "orders", "lifecycle", "rfm"}
 
 
-def test_nothing_is_six_bytes_and_a_header() -> None:
+def test_nothing_is_seven_bytes_and_a_header() -> None:
     """A sub-state that no event touched is one byte."""
-    assert encode(customer.pack(customer.zero())) == b"\x96" + b"\xc0" * 6
+    assert encode(customer.pack(customer.zero())) == b"\x97" + b"\xc0" * 7
 
 
 def test_a_row_is_bounded_whatever_is_sent() -> None:

@@ -5,11 +5,12 @@ from random import Random
 from hypothesis import given as generated
 from hypothesis import settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from projections import orders
 from projections.orders import OrdersView, Spend
 from projections.parameters import Parameters
-from schemas.events import Event, OrderCancelled, OrderPlaced, OrderRefunded
+from schemas.events import Event, OrderCancelled, OrderLine, OrderPlaced, OrderRefunded
 from tests.unit.projections.histories import cancel, day, fold, on, order, refund
 
 DEFAULT = Parameters()
@@ -21,6 +22,10 @@ def view(events: list[Event], parameters: Parameters = DEFAULT) -> OrdersView:
 
 def spend(events: list[Event], since: int | None = None) -> Spend:
     return orders.spend(fold(orders, events), since)
+
+
+def contribution(events: list[Event]) -> dict[str, int]:
+    return orders.contribution(fold(orders, events))
 
 
 def test_orders_add_up() -> None:
@@ -58,6 +63,28 @@ def test_cancelling_twice_or_an_unknown_order_takes_out_nothing_more() -> None:
     """Only the named order goes, once."""
     events = [order(day(0), 10_00), order(day(1), 99_00, "gone"), cancel(day(2), "gone")]
     assert view([*events, cancel(day(3), "gone"), cancel(day(3), "never")]) == view(events)
+
+
+def sold(amount_minor: int, *costs: int | None, order_id: str = "", currency: str = "USD") -> OrderPlaced:
+    """An order of two units a line, each of which cost so much."""
+    lines = tuple(OrderLine(sku="s", quantity=2, unit_price_minor=5_00, cost_minor=cost) for cost in costs)
+    return replace(order(day(0), amount_minor, order_id, currency), lines=lines)
+
+
+def test_what_was_sold_cost_something_where_a_line_says_so() -> None:
+    """Units times cost, in each currency; an order without it brings all that was paid."""
+    assert contribution([sold(20_00, 3_00, None), sold(10_00), sold(9_00, 1_00, currency="EUR")]) == {
+        "EUR": 7_00,
+        "USD": 24_00,
+    }
+
+
+def test_what_is_called_off_or_refunded_takes_back_its_share_of_the_cost() -> None:
+    """Half of what was paid, half of what it cost."""
+    placed = [sold(20_00, 3_00, order_id="a"), sold(20_00, 3_00, order_id="b")]
+    assert contribution([*placed, cancel(day(1), "b")]) == {"USD": 14_00}
+    assert contribution([*placed, refund(day(1), 20_00, "b")]) == {"USD": 14_00}
+    assert contribution([sold(0, 3_00)]) == {"USD": -6_00}  # a present
 
 
 def test_orders_at_one_instant_are_two_orders() -> None:

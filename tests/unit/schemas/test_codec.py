@@ -2,11 +2,12 @@
 
 import contextlib
 import struct
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct
 from msgspec.structs import replace
 
 from schemas import codec, registry
@@ -95,11 +96,16 @@ def test_values_beyond_the_limits_do_not_enter_from_the_log(changes: dict[str, o
         codec.decode(codec.encode(replace(ORDER, **changes)))
 
 
+class Newest(Struct):
+    a: int
+    b: str
+
+
 def test_an_earlier_version_is_read_as_the_newest() -> None:
     """A field that came later has its default; the offset after the record is told, as for the newest."""
     earlier: dict[str, Any] = {"type": "record", "name": "r", "fields": [{"name": "a", "type": "long"}]}
     newest = earlier | {"fields": [*earlier["fields"], {"name": "b", "type": "string", "default": "x"}]}
-    assert codec._resolving(earlier, newest)(b"head\x06", 4) == ({"a": 3, "b": "x"}, 5)
+    assert codec._resolving(earlier, newest, cast(Any, Newest))(b"head\x06", 4) == (Newest(3, "x"), 5)
 
 
 def test_the_schema_id_is_read_without_decoding() -> None:

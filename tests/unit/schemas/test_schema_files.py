@@ -34,6 +34,7 @@ CATALOGUE = {
         "CampaignClicked",
         "CampaignBounced",
         "CampaignComplained",
+        "DecisionReviewed",
         "CampaignUnsubscribed",
         "CouponRedeemed",
         "ReferralMade",
@@ -50,8 +51,25 @@ CATALOGUE = {
         "CompetitorNoted",
     },
     "engine": {
+        "TriggersSet",
+        "SegmentChanged",
+        "LifecycleCorrected",
+        "TriggerDecided",
+        "DecisionDeferred",
+        "DeliveryAttempted",
+        "DeliverySucceeded",
+        "DeliveryAbandoned",
+        "DeliveryRedriven",
         "ClockTicked",
         "RfmBoundariesSet",
+        "ExampleMatured",
+        "ModelInForce",
+        "ModelPublished",
+        "ModelJudged",
+        "ModelSwitchedOff",
+        "ScoreBoundariesSet",
+        "ScoresChanged",
+        "ScoringSet",
         "LifecycleRulesSet",
         "ExchangeRateSet",
         "BaseCurrencySet",
@@ -119,6 +137,17 @@ NOBODYS = {  # free text that is about no customer: of the engine, of a campaign
     *(("CampaignPlanned", "name"), ("CampaignPlanned", "audience"), ("CampaignPlanned", "goal")),
     *(("CustomerErased", "legal_basis"), ("ConsentChanged", "legal_basis")),
     *(("LifecycleChanged", "cause_topic"), ("ProcessingFailed", "topic")),
+    *(("ScoresChanged", "cause_topic"), ("ModelSwitchedOff", "reason")),
+    *(("TriggersSet", "segments"), ("TriggersSet", "triggers")),
+    *(
+        ("SegmentChanged", "cause_topic"),
+        ("LifecycleCorrected", "cause_topic"),
+        ("LifecycleCorrected", "reason"),
+    ),
+    *(("TriggerDecided", "cause_topic"), ("TriggerDecided", "reason"), ("TriggerDecided", "inputs")),
+    *(("DecisionDeferred", "cause_topic"), ("DecisionDeferred", "reason")),
+    *(("DeliveryAttempted", "endpoint"), ("DeliveryAttempted", "error")),
+    *(("DeliverySucceeded", "endpoint"), ("DeliveryAbandoned", "endpoint"), ("DeliveryAbandoned", "reason")),
 }
 SHORT = 128  # up to here it is an id or a word
 
@@ -170,7 +199,7 @@ def test_units_are_in_the_names(file: EventFile) -> None:
 def test_every_event_starts_with_the_common_fields(file: EventFile) -> None:
     """Id, customer, clocks, source and channel come first, in one order."""
     names = [field["name"] for field in file.schema["fields"]]
-    if file.name == "LifecycleChanged":
+    if file.domain == "engine" and "customer_id" in names and file.name != "ProcessingFailed":
         assert names[:5] == CUSTOMER_HEAD[:5]
     elif "customer_id" in names and file.name != "ProcessingFailed":
         assert names[:6] == CUSTOMER_HEAD

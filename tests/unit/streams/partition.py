@@ -8,11 +8,21 @@ from dataclasses import dataclass, field
 
 from projections.parameters import Parameters
 from schemas.codec import decode, encode
-from schemas.events import ClockTicked, CustomerEvent, Event, LifecycleChanged, OrderPlaced, ProcessingFailed
-from streams.fold import Effects, Run, fold
+from schemas.events import (
+    ClockTicked,
+    CustomerEvent,
+    Event,
+    ExampleMatured,
+    LifecycleChanged,
+    OrderPlaced,
+    ProcessingFailed,
+)
+from streams.fold import fold
 from streams.log import Append, Record
 from streams.rows import CustomerRow, PartitionRow, decode_row, encode_row, new_partition
-from streams.topics import EVENTS, FAILED, TRANSITIONS
+from streams.runs import Effects, Run
+from streams.scores import Scorers
+from streams.topics import EVENTS, EXAMPLES, FAILED, TRANSITIONS
 
 DAY_MS = 86_400_000
 APPENDED_MS = 4_000_000_000_000
@@ -78,6 +88,7 @@ class Partition:
     records: list[Record] = field(default_factory=list)
     outputs: list[Append] = field(default_factory=list)
     transactions: int = 0
+    scorers: Scorers = field(default_factory=dict)
 
     def log(self, *events: Event | Record | bytes) -> "Partition":
         """Append to the log without folding."""
@@ -102,7 +113,7 @@ class Partition:
             start = self.row.position
             records = self.records[start : start + run_size]
             run = Run(EVENTS, 0, start, start + len(records), records)
-            async for effects in fold(run, self.row, self.table, partitions=1):
+            async for effects in fold(run, self.row, self.table, 1, self.scorers):
                 if crash_after is not None and self.transactions == crash_after:
                     return
                 self.transactions += 1
@@ -117,6 +128,10 @@ class Partition:
     def stages(self, customer: str) -> list[tuple[str, int]]:
         """(stage, when) announced for a customer, in order."""
         return [(t.to_stage, t.occurred_at) for t in self.transitions() if t.customer_id == customer]
+
+    def examples(self) -> list[ExampleMatured]:
+        events = [decode(a.value or b"") for a in self.outputs if a.topic == EXAMPLES]
+        return [event for event in events if isinstance(event, ExampleMatured)]
 
     def failures(self) -> list[ProcessingFailed]:
         events = [decode(a.value or b"") for a in self.outputs if a.topic == FAILED]

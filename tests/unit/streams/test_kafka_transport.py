@@ -8,7 +8,7 @@ from unittest.mock import AsyncMock, MagicMock
 import pytest
 from aiokafka.consumer.fetcher import OffsetResetStrategy
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import IllegalStateError, OffsetOutOfRangeError
 from faust.types import TP
 
 from streams.kafka_transport import ConsumerThread
@@ -43,6 +43,7 @@ class Fetching:
         self.thread.app.conf.broker_request_timeout = 1.0
         self.thread._consumer = self._consumer
         self.thread.consumer.threadsafe_partitions_assigned = AsyncMock()
+        self.thread.consumer.threadsafe_partitions_revoked = AsyncMock()
 
     def assigned(self, committed: int) -> None:
         """The group assigns the partition anew, and its committed offset is looked up."""
@@ -122,6 +123,15 @@ async def test_nothing_is_fetched_until_the_lane_has_said_where(fetching: Fetchi
     await fetching.says(103)
     assert fetching.state.paused_partitions() == set()
     assert await fetching.fetched() == [(103, 106, [103, 104, 105])]
+
+
+async def test_an_assignment_of_which_the_group_knows_no_offset_is_no_error(fetching: Fetching) -> None:
+    """aiokafka looks for one before it tells of the assignment: a broker that was killed knew of none."""
+    fetching.state.begin_reassignment()
+    await fetching.thread.on_partitions_revoked({ONE})
+    with pytest.raises(IllegalStateError):
+        await fetching.says(103)  # of the former assignment, on its way to the thread
+    assert fetching._default_reset_strategy == OffsetResetStrategy.EARLIEST
 
 
 async def test_what_is_no_longer_on_the_log_is_not_passed_over(fetching: Fetching) -> None:

@@ -6,6 +6,7 @@ import { byId, facts, h } from "./dom.js";
 import { day, dayAndTime, days, daysBetween, decimal, money, number, sentence, words } from "./format.js";
 import { follow } from "./live.js";
 import { problemBoard } from "./problem.js";
+import { drawScores } from "./scores.js";
 import { wireSearch } from "./search.js";
 import { stagePill } from "./stages.js";
 import { timeline } from "./timeline.js";
@@ -28,7 +29,14 @@ function lifecycle({ lifecycle: { reason, entered_at: entered, next_change_at: n
   ];
 }
 
-function orders({ orders: { count, net, currency, first_at: first, last_at: last, mean_gap_days: gap, unconverted } }) {
+const TIERS = { A: "one of those who bring 80\u00a0% of all", B: "one of those who bring the next 15\u00a0%", C: "one of those who bring the last 5\u00a0%" };
+
+function expected({ expected_12_months: amount, tier, currency }) {
+  if (amount === null) return "not known yet";
+  return h("span", { id: "expected" }, money(amount, currency), h("small", {}, `in the next 12 months; tier ${tier}, ${TIERS[tier]}`));
+}
+
+function orders({ value, orders: { count, net, currency, first_at: first, last_at: last, mean_gap_days: gap, unconverted } }) {
   const apart = Object.entries(unconverted ?? {}).map(([each, amount]) => h("span", { class: "apart" }, money(amount, each)));
   return [
     h("p", { class: "figure" }, h("span", { id: "net" }, money(net, currency)), h("small", {}, "net spend")),
@@ -36,6 +44,8 @@ function orders({ orders: { count, net, currency, first_at: first, last_at: last
       ["Orders", h("span", { id: "order-count" }, number(count))],
       ["First", first && day(first)],
       ["Latest", last && day(last)],
+      ["Less cost", [net, null].includes(value.historic) ? null : money(value.historic, value.currency)],
+      ["Expected", expected(value)],
       ["Mean gap", gap === null || gap === undefined ? null : `${decimal(Math.round(gap * 10) / 10)} days`],
       ["Without a rate", apart.length ? h("span", {}, apart) : null],
     ]),
@@ -58,7 +68,7 @@ function rfm({ rfm: scores, orders: { currency } }) {
       h("span", { class: "value" }, value))))];
 }
 
-function profile({ profile: { traits, first_seen_at: first, last_seen_at: last, channels }, scores }) {
+function profile({ segments, profile: { traits, first_seen_at: first, last_seen_at: last, channels } }) {
   const named = Object.entries(traits ?? {});
   return [
     named.length ? facts(named.map(([name, value]) => [words(name), value]), { class: "facts traits", id: "traits", tabindex: "0", role: "region", "aria-label": "Traits" })
@@ -66,8 +76,8 @@ function profile({ profile: { traits, first_seen_at: first, last_seen_at: last, 
     facts([
       ["First seen", first && day(first)],
       ["Last seen", last && day(last)],
+      ["Segments", segments?.length ? h("span", { id: "segments" }, segments.join(", ")) : null],
       ["Channels", Object.entries(channels ?? {}).map(([name, count]) => `${name} ${number(count)}`).join(", ")],
-      ...Object.entries(scores ?? {}).map(([target, score]) => [words(target), typeof score === "number" ? score.toFixed(3) : String(score)]),
     ]),
   ];
 }
@@ -80,6 +90,7 @@ function draw(customer) {
   byId("orders").replaceChildren(...orders(customer));
   byId("rfm").replaceChildren(...rfm(customer));
   byId("profile").replaceChildren(...profile(customer));
+  drawScores(byId("scores"), customer.scores);
 }
 
 function tellUnknown(unknown) {

@@ -1,6 +1,7 @@
 /** What has this customer done, newest first? */
 
 import { customerPath, get } from "./api.js";
+import { inWords } from "./decisions.js";
 import { h } from "./dom.js";
 import { day, money, timeOfDay, words } from "./format.js";
 import { problemNote } from "./problem.js";
@@ -17,6 +18,8 @@ const FACTS_IN_LINE = 3;
 const EMPTY = "The history does not hold this customer's events yet.";
 
 function gist(event) {
+  const told = inWords(event);
+  if (told) return told.map((part) => h("span", {}, part));
   const says = (value) => value !== null && value !== "" && !(typeof value === "object" && !Object.keys(value).length);
   const facts = Object.entries(event).filter(([name, value]) => !EVERY_EVENT_HAS.has(name) && says(value));
   const said = facts.slice(0, FACTS_IN_LINE).map(([name, value]) => {

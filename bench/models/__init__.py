@@ -1,0 +1,1 @@
+"""How good are the scores beside what people would use instead?"""

@@ -1,0 +1,1 @@
+"""Who is told of what: segments, triggers, and the decision on each transition."""

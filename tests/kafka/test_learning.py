@@ -20,6 +20,7 @@ from tests.unit.streams.partition import order
 
 PARTITIONS = 4  # as in every other test: a broker remembers for a moment how many a topic had
 CUSTOMERS, DAYS, EVERY_DAYS = 40, 90, 10
+TARGETS = ("order_7d", "order_30d")
 START_MS = 10_000 * DAY_MS
 KILLS = 3
 
@@ -51,7 +52,7 @@ def _scoring(partition: int) -> ScoringSet:
         event_id=output_id("scoring", partition),
         occurred_at=START_MS,
         received_at=START_MS,
-        targets=("order_7d", "order_30d"),
+        targets=TARGETS,
         every_days=EVERY_DAYS,
     )
 
@@ -76,16 +77,18 @@ async def in_force(log: Log) -> set[tuple[int, str, int]]:
     return {(*where, offset) for where, offset in told.items()}
 
 
-async def everything_is_in_force(cluster: Cluster) -> None:
-    """Return once every partition has been told of the newest snapshot of both targets, and folded that."""
+async def everything_is_in_force(cluster: Cluster, snapshots: int) -> None:
+    """Return once so many are published, and every partition was told of the newest of both targets."""
     async with asyncio.timeout(SETTLED_S):
         while True:
             newest: dict[str, int] = {}
+            seen = 0
             for record in (await cluster.log.read(MODELS, 0, 0, 100_000)).records:
                 if isinstance(event := decode(record.value or b""), ModelPublished):
                     newest[event.target] = record.offset
+                    seen += 1
             wanted = {(p, target, offset) for target, offset in newest.items() for p in range(PARTITIONS)}
-            if len(newest) == 2 and await in_force(cluster.log) == wanted:
+            if seen >= snapshots and await in_force(cluster.log) == wanted:
                 break
             await asyncio.sleep(0.2)
     await cluster.settled()
@@ -125,8 +128,10 @@ async def test_a_learner_that_is_killed_publishes_what_one_that_lives_does(
                 learning.kill()
                 (learning.data_dir / CHECKPOINT).unlink(missing_ok=True)
                 learning = learner(tmp_path, kafka_url)
-        await everything_is_in_force(cluster)
-        assert await published(cluster.log) == await replayed(cluster.log, tmp_path)
+        expected = await replayed(cluster.log, tmp_path)
+        assert {event.target for event in expected if isinstance(event, ModelPublished)} == set(TARGETS)
+        await everything_is_in_force(cluster, len(expected))
+        assert await published(cluster.log) == expected
         assert await cluster.differences() == []
         assert learning.terminate() == 0
         assert working.terminate() == 0

@@ -1,0 +1,27 @@
+CREATE OR REPLACE VIEW orders_at AS
+SELECT placed.order_id AS order_id, placed.customer_id AS customer_id, placed.occurred_at AS placed_at,
+       placed.currency AS currency, placed.amount_minor AS amount_minor, refunds.refunded_minor AS refunded_minor,
+       (placed.customer_id, placed.order_id) IN (
+           SELECT customer_id, order_id FROM OrderCancelled FINAL WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+       ) AS cancelled,
+       if(cancelled, 0, placed.amount_minor - refunds.refunded_minor) AS net_minor,
+       if(net_minor = 0, 0, toInt64(roundBankers(net_minor * nullIf(rates.factor, 0)))) AS base_minor,
+       multiIf(cancelled, 0, empty(placed.lines) OR arrayExists(cost -> cost IS NULL, placed.lines.cost_minor), NULL,
+               toInt64(roundBankers(arraySum(line -> line.quantity * assumeNotNull(line.cost_minor), placed.lines)
+                                    * nullIf(rates.factor, 0)))) AS cost_base_minor,
+       placed.discount_minor AS discount_minor,
+       if(placed.discount_minor = 0, 0, toInt64(roundBankers(placed.discount_minor * nullIf(rates.factor, 0)))) AS discount_base_minor,
+       placed.tax_minor AS tax_minor, placed.shipping_minor AS shipping_minor, placed.store AS store,
+       placed.coupon AS coupon, placed.channel AS channel, placed.source AS source, placed.event_id AS event_id
+FROM OrderPlaced AS placed FINAL
+LEFT JOIN (
+    SELECT customer_id, order_id, currency, sum(amount_minor) AS refunded_minor
+    FROM OrderRefunded FINAL
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    GROUP BY customer_id, order_id, currency
+) AS refunds USING (customer_id, order_id, currency)
+LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = placed.currency
+WHERE placed.occurred_at <= {as_of:DateTime64(3, 'UTC')}
+  AND (placed.topic, placed.partition, placed.offset)
+      NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
+COMMENT 'Each order with what became of it; repeats left out. Of the events up to as_of.'

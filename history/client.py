@@ -30,6 +30,13 @@ ANALYST: Settings = {
     "output_format_json_quote_decimals": 1,
     "readonly": 1,  # last: it forbids further settings
 }
+REPORTS: Settings = {
+    **READER,
+    "max_execution_time": 10,  # of each query
+    "max_memory_usage": 3 << 29,
+    "max_result_bytes": 256 << 20,
+    "readonly": 1,  # last: it forbids further settings
+}
 CONNECT_TIMEOUT_S = 5  # tried twice
 SILENCE_S = 60  # far above the analyst's limit; a server that works longer says so in between
 NOT_LET_IN = frozenset({192, 193, 194, 516})  # unknown user, wrong password, none given, either

@@ -29,6 +29,7 @@ COMBINATORS = (
     *("if", "array", "map", "distinct", "foreach", "ordefault", "ornull", "argmin", "argmax"),
     *("state", "simplestate", "merge", "mergestate", "resample"),
 )
+PLAIN = (exp.Literal, exp.Placeholder, exp.Boolean, exp.Null)
 FORBIDDEN_CLAUSES = {"settings": "SETTINGS", "format": "FORMAT", "into": "INTO OUTFILE"}
 FORBIDDEN_WORDS = {"outfile": "INTO OUTFILE", "infile": "FROM INFILE", "apply": "APPLY"}
 FORBIDDEN_DATABASES = frozenset({"system", "information_schema"})
@@ -51,12 +52,20 @@ class Guard:
     """What may be read: these tables of this database, through harmless functions.
 
     `functions` are all that the engine has. One that is not allowed is refused wherever its name stands,
-    because higher-order functions take names.
+    because higher-order functions take names. `views` are those with parameters: each is read like a table
+    function, with plain values by name.
     """
 
-    def __init__(self, database: str, tables: Collection[str], functions: Collection[str]) -> None:
+    def __init__(
+        self,
+        database: str,
+        tables: Collection[str],
+        functions: Collection[str],
+        views: Collection[str] = (),
+    ) -> None:
         self._database = database
         self._tables = frozenset(tables)
+        self._views = frozenset(views)
         self._denied = frozenset(name.lower() for name in functions) - FUNCTIONS
 
     def check(self, query: str) -> Guarded:
@@ -104,7 +113,8 @@ class Guard:
         if kind is TokenType.DOT and name in FORBIDDEN_DATABASES:
             raise QueryRefused(f"The tables of {name} are not open: SHOW TABLES lists those that are.")
         called = kind is TokenType.L_PAREN and (quoted or name not in SYNTAX)
-        if (called and not _is_allowed(name)) or name in self._denied:
+        known = token.text in self._views or _is_allowed(name)
+        if (called and not known) or name in self._denied:
             raise QueryRefused(
                 f"The function {token.text[:40]!r} is not available: leave it out or rename it."
             )
@@ -123,6 +133,8 @@ class Guard:
                     raise QueryRefused(f"This is not a read: {READS}.")
                 case exp.Table():
                     self._check_table(node, known)
+                case exp.Anonymous() if node.name in self._views and not isinstance(node.parent, exp.Table):
+                    raise QueryRefused(f"{node.name} is a view: read it with FROM {node.name}(…).")
                 case exp.Column() if node.args.get("db") and node.db != self._database:
                     raise QueryRefused(f"The database {node.db!r} is not open: SHOW TABLES lists what is.")
                 case exp.In() if any(isinstance(i, exp.Column) and i.table for i in node.expressions):
@@ -135,7 +147,13 @@ class Guard:
         if table.catalog or (table.db and table.db != self._database):
             raise QueryRefused(f"The database {table.db!r} is not open: SHOW TABLES lists what is.")
         source = table.this
-        if isinstance(source, exp.Identifier):
+        if isinstance(source, exp.Anonymous) and source.name in self._views:
+            _check_arguments(source)
+        elif isinstance(source, exp.Identifier):
+            if source.name in self._views and source.name not in known:
+                raise QueryRefused(
+                    f"{source.name} has parameters: write {source.name}(as_of = '2026-01-31 00:00:00')."
+                )
             if source.name not in known:
                 raise QueryRefused(
                     f"There is no table {source.name[:80]!r}: SHOW TABLES lists what there is."
@@ -146,6 +164,19 @@ class Guard:
             raise QueryRefused(
                 "This table function is not available: read the tables that SHOW TABLES lists."
             )
+
+
+def _check_arguments(view: exp.Anonymous) -> None:
+    """Each argument of a view is a name and a plain value or a parameter."""
+    for argument in view.expressions:
+        match argument:
+            case exp.EQ(this=exp.Column(this=exp.Identifier()) as name, expression=value) if not name.table:
+                if isinstance(value.this if isinstance(value, exp.Neg) else value, PLAIN):
+                    continue
+        raise QueryRefused(
+            f"{view.name} takes values by name: write {view.name}(as_of = '2026-01-31 00:00:00'), "
+            "or a parameter in place of the value."
+        )
 
 
 def _is_allowed(name: str) -> bool:

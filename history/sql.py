@@ -3,7 +3,7 @@
 import re
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from clickhouse_connect.driver.client import Client
@@ -11,7 +11,9 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from msgspec import Struct
 
 from history.client import no_answer, said
-from history.guard import Guard, QueryRefused
+from history.guard import Guard, Guarded, QueryRefused
+
+T = TypeVar("T")
 
 MAX_ROWS = 100_000
 MAX_CHARACTERS = 65_536
@@ -49,25 +51,18 @@ def run(
     parameters: Mapping[str, object] | None = None,
     max_rows: int = MAX_ROWS,
 ) -> Answer:
-    """Answer one read through a client with the ANALYST settings; raises QueryRefused or QueryStopped.
-
-    ClickHouse's own parser first writes the statement in one canonical way, without comments and odd quoting:
-    what the guard reads is then exactly what runs.
-    """
+    """Answer one read through a client with the ANALYST settings; raises QueryRefused or QueryStopped."""
     if not 1 <= max_rows <= MAX_ROWS:
         raise QueryRefused(f"max_rows is {max_rows}: ask for 1 to {MAX_ROWS:,} rows.", "max_rows")
-    if len(query) > MAX_CHARACTERS:
-        raise QueryRefused(f"The query has {len(query):,} characters: shorten it to {MAX_CHARACTERS:,}.")
     started = time.perf_counter()
     try:
-        canonical = client.query(CANONICAL, parameters={"query": query}).result_rows[0][0]
-        guarded = guard.check(canonical)
-        given = _given(guarded.parameters, parameters or {})
-        lines = client.raw_query(guarded.query, parameters=given, fmt=FORMAT).splitlines()
+        guarded = checked(client, guard, query)
+        values = given(guarded.parameters, parameters or {})
+        lines = client.raw_query(guarded.query, parameters=values or None, fmt=FORMAT).splitlines()
     except DatabaseError as error:
         if no_answer(error):
             raise
-        raise _told(error) from error
+        raise told(error, STOPPED) from error
     except UnicodeError as error:
         raise QueryRefused("The query is not Unicode text: leave out lone surrogates.") from error
     decode = msgspec.json.Decoder(list[Any]).decode
@@ -80,8 +75,19 @@ def run(
     )
 
 
-def _given(names: frozenset[str], parameters: Mapping[str, object]) -> dict[str, object] | None:
-    """The parameters, which are exactly those that the query names; None where it names none."""
+def checked(client: Client, guard: Guard, query: str) -> Guarded:
+    """The statement as it may run; raises QueryRefused, or DatabaseError where it is none.
+
+    ClickHouse's own parser first writes it in one canonical way, without comments and odd quoting: what the
+    guard reads is then exactly what runs.
+    """
+    if len(query) > MAX_CHARACTERS:
+        raise QueryRefused(f"The query has {len(query):,} characters: shorten it to {MAX_CHARACTERS:,}.")
+    return guard.check(client.query(CANONICAL, parameters={"query": query}).result_rows[0][0])
+
+
+def given(names: frozenset[str], parameters: Mapping[str, T]) -> dict[str, T]:
+    """The parameters, which are exactly those that the query names; raises QueryRefused."""
     for name in sorted(names - parameters.keys()):
         raise QueryRefused(f"The parameter {name!r} has no value: give it one in parameters.", "parameters")
     for name in sorted(parameters.keys() - names):
@@ -89,17 +95,18 @@ def _given(names: frozenset[str], parameters: Mapping[str, object]) -> dict[str,
             f"The query has no parameter {name[:80]!r}: write {{{name[:80]}:Type}} into it, or leave it out.",
             "parameters",
         )
-    return {name: parameters[name] for name in names} or None
+    return {name: parameters[name] for name in names}
 
 
-def _told(error: DatabaseError) -> Exception:
-    if error.code in STOPPED:
-        return QueryStopped(STOPPED[error.code])
+def told(error: DatabaseError, stopped: Mapping[int, str]) -> Exception:
+    """ClickHouse's error as QueryRefused, or as QueryStopped in the words of `stopped`."""
+    if error.code is not None and error.code in stopped:
+        return QueryStopped(stopped[error.code])
     if error.code == READONLY:
         return QueryRefused("The history is read-only: write one SELECT.")
     if "Multi-statements" in str(error):
         return QueryRefused("There is more than one statement: write one SELECT.")
-    told = NOISE.sub("", said(error)).strip()[:500]
+    words = NOISE.sub("", said(error)).strip()[:500]
     if error.code == BAD_PARAMETER:
-        return QueryRefused(f"ClickHouse refuses a parameter, so correct it: {told}", "parameters")
-    return QueryRefused(f"ClickHouse refuses the query, so correct it: {told}")
+        return QueryRefused(f"ClickHouse refuses a parameter, so correct it: {words}", "parameters")
+    return QueryRefused(f"ClickHouse refuses the query, so correct it: {words}")

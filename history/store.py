@@ -1,4 +1,4 @@
-"""How does the process reach its history? One engine, three connections that do not wait for each other."""
+"""How does the process reach its history? One engine, four connections that do not wait for each other."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -12,13 +12,14 @@ from uuid import uuid4
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import ddl, migrations, sql
+from history import ddl, migrations, reporting, sql
 from history.address import BadAddress, parse
 from history.archive import HistoryWriter
 from history.client import (
     ANALYST,
     DATABASE,
     READER,
+    REPORTS,
     WRITER,
     HistoryUnavailable,
     answering,
@@ -29,6 +30,7 @@ from history.decisions import Activity, Decision, Wanted, activity, decisions, s
 from history.guard import Guard
 from history.outcomes import arms
 from history.predictions import Prediction, latest
+from history.report_files import Report
 from history.timeline import Page, known_at, timeline
 from projections.triggers.uplift import Arm
 
@@ -71,13 +73,16 @@ class Lane:
 
 
 class History:
-    """The archive writes, timelines read and analysts ask: none waits for another."""
+    """The archive writes, timelines read, analysts ask and reports answer: none waits for another."""
 
-    def __init__(self, writer: Client, reader: Lane, analyst: Lane, guard: Guard, mark: str) -> None:
+    def __init__(
+        self, writer: Client, reader: Lane, analyst: Lane, reports: Lane, guard: Guard, mark: str
+    ) -> None:
         self._client = writer
         self._mark = mark  # of the lanes' queries, among all that the server runs
         self._reader = reader
         self._analyst = analyst
+        self._reports = reports
         self._guard = guard
         self.writer = HistoryWriter(writer)
 
@@ -102,7 +107,8 @@ class History:
             marked = {"log_comment": mark}
             reader = Lane("history-reader", partial(connect, url, {**marked, **READER}, database))
             analyst = Lane("history-analyst", partial(connect, url, {**marked, **ANALYST}, database))
-            return cls(writer, reader, analyst, _guard(writer), mark)
+            reports = Lane("history-reports", partial(connect, url, {**marked, **REPORTS}, database))
+            return cls(writer, reader, analyst, reports, _guard(writer), mark)
         except BaseException as error:
             for client in clients:
                 client.close()
@@ -116,6 +122,20 @@ class History:
         """One guarded read; raises QueryRefused or QueryStopped. Queries of analysts wait for each other."""
         return await self._analyst.run(
             lambda client: sql.run(client, self._guard, query, parameters, max_rows)
+        )
+
+    async def report(
+        self, name: str, given: Mapping[str, object], as_of_ms: int, timezone: str
+    ) -> reporting.Answer:
+        """The standard report of that name; raises UnknownReport too. Reports wait for each other."""
+        return await self.answer(reporting.chosen(name), given, as_of_ms, timezone)
+
+    async def answer(
+        self, report: Report, given: Mapping[str, object], as_of_ms: int, timezone: str
+    ) -> reporting.Answer:
+        """What a report answers; raises BadParameter, QueryRefused, QueryStopped or BadReport."""
+        return await self._reports.run(
+            lambda client: reporting.run(client, self._guard, report, given, as_of_ms, timezone)
         )
 
     async def timeline(self, customer_id: str, limit: int = 50, cursor: str | None = None) -> Page:
@@ -156,7 +176,7 @@ class History:
 
     def close(self) -> None:
         """Stop running queries, then close the engine; blocks meanwhile. The archive must have stopped."""
-        for lane in (self._reader, self._analyst):
+        for lane in (self._reader, self._analyst, self._reports):
             lane.close(self._stop)
         self._client.close()
 
@@ -185,7 +205,12 @@ def _check(client: Client, database: str) -> None:
 
 
 def _guard(client: Client) -> Guard:
-    """A guard that knows the tables and functions of this engine."""
-    tables = client.query("SELECT name FROM system.tables WHERE database = currentDatabase()").result_rows
-    functions = client.query("SELECT name FROM system.functions").result_rows
-    return Guard(client.database or DATABASE, [name for (name,) in tables], [name for (name,) in functions])
+    """A guard that knows the tables, the views with parameters and the functions of this engine."""
+    found = client.query(
+        "SELECT name, engine = 'View' AND notEmpty(parameterized_view_parameters) "
+        "FROM system.tables WHERE database = currentDatabase()"
+    ).result_rows
+    tables = [name for name, has_parameters in found if not has_parameters]
+    views = [name for name, has_parameters in found if has_parameters]
+    functions = [name for (name,) in client.query("SELECT name FROM system.functions").result_rows]
+    return Guard(client.database or DATABASE, tables, functions, views)

@@ -1,0 +1,211 @@
+"""What does a report answer? Guarded, bounded queries; columns as declared; what is missing, in words."""
+
+import importlib.util
+import inspect
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from history import sql
+from history.client import no_answer
+from history.guard import Guard
+from history.report_files import FOLDER, BadReport, Report, find, names
+from history.report_values import BadParameter, Value, check_timezone, nearest, values
+from schemas.currency import DIGITS
+
+MAX_ROWS = 100_000  # of an answer
+STOPPED = {
+    sql.TIMEOUT: "The report was stopped after 10 s",
+    sql.MEMORY: "The report was stopped at 1.5 GiB of memory",
+    sql.RESULT_SIZE: "The report was stopped at 256 MiB of answer",
+}
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_MS, LAST_MS = -2_208_988_800_000, 10_413_791_999_999  # 1900 to 2299, what ClickHouse can tell
+BASE = "SELECT argMax(currency, (occurred_at, offset)) FROM BaseCurrencySet"
+UNCONVERTED = """
+SELECT DISTINCT currency FROM OrderPlaced
+WHERE currency != {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')} AND currency NOT IN (
+    SELECT currency FROM ExchangeRateSet
+    WHERE base_currency = {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
+)
+ORDER BY currency
+"""
+
+
+class UnknownReport(LookupError):
+    """There is no report of that name; the message is one sentence that names the nearest."""
+
+
+class CannotAnswer(Exception):
+    """Raised by a report that has too little to go by; the message is the answer's note, one sentence."""
+
+
+class Asked(NamedTuple):
+    """A query as it was asked."""
+
+    query: str
+    parameters: dict[str, Value]
+
+
+class Answer(NamedTuple):
+    """What a report answered; money is a decimal in units of `currency`, the base currency."""
+
+    report: Report
+    as_of_ms: int
+    timezone: str
+    currency: str
+    parameters: dict[str, Value]
+    table: pa.Table
+    note: str | None
+    queries: list[Asked]
+    elapsed_ms: float
+    truncated: bool  # whether there were more rows than MAX_ROWS
+
+
+class Ask:
+    """Asks the history for one report, guarded and bounded like an analyst's SQL."""
+
+    def __init__(self, client: Client, guard: Guard, report: Report, as_of_ms: int, timezone: str) -> None:
+        self._client = client
+        self._guard = guard
+        narrower = ["an earlier as_of", *(f"another {each.name}" for each in report.parameters)]
+        self._stopped = {code: f"{what}: ask for {' or '.join(narrower)}." for code, what in STOPPED.items()}
+        self._always = {"as_of": clickhouse_time(as_of_ms), "timezone": timezone}
+        self.asked: list[Asked] = []
+
+    def __call__(self, query: str, **parameters: Value) -> pa.Table:
+        """The answer of one SELECT; `as_of` and `timezone` are given where the query names them.
+
+        Raises QueryRefused, or QueryStopped over the bounds.
+        """
+        try:
+            guarded = sql.checked(self._client, self._guard, query)
+            always = {name: value for name, value in self._always.items() if name in guarded.parameters}
+            given = sql.given(guarded.parameters, always | parameters)
+            self.asked.append(Asked(inspect.cleandoc(query), dict(given)))
+            found = self._client.raw_query(guarded.query, parameters=given or None, fmt="Arrow")
+        except DatabaseError as error:
+            if no_answer(error):
+                raise
+            raise sql.told(error, self._stopped) from error
+        return pa.ipc.open_file(found).read_all()
+
+
+def chosen(name: str) -> Report:
+    """The report of that name; raises UnknownReport or BadReport."""
+    report = find(name, FOLDER)
+    if report is None:
+        raise UnknownReport(f"There is no report {name[:80]!r}: {nearest(name, names(FOLDER))}.")
+    return report
+
+
+def run(
+    client: Client, guard: Guard, report: Report, given: Mapping[str, object], as_of_ms: int, timezone: str
+) -> Answer:
+    """Answer the report; raises BadParameter, QueryRefused, QueryStopped, or BadReport where it is wrong."""
+    if not FIRST_MS <= as_of_ms <= LAST_MS:
+        raise BadParameter("as_of must be from 1900 to 2299.", "as_of")
+    check_timezone(timezone)
+    parameters = values(report.parameters, given)
+    started = time.perf_counter()
+    currency = client.query(BASE).result_rows[0][0] or "USD"
+    ask = Ask(client, guard, report, as_of_ms, timezone)
+    notes: list[str] = []
+    try:
+        if report.sql is not None:
+            table = ask(report.sql, **parameters)
+        else:
+            moment = EPOCH + timedelta(milliseconds=as_of_ms)
+            told = _function(report)(ask, **parameters, as_of=moment, timezone=timezone)
+            table = _table(report, told)
+    except CannotAnswer as reason:
+        table = _table(report, {column.name: [] for column in report.columns})
+        notes.append(str(reason))
+    if not notes and not table.num_rows:
+        notes.append(f"No data yet: nothing up to {_day(as_of_ms)} answers this.")
+    table = _as_declared(report, table, currency)
+    if any(column.unit == "money" for column in report.columns):
+        notes += _left_out(client, currency, as_of_ms)
+    return Answer(
+        report,
+        as_of_ms,
+        timezone,
+        currency,
+        parameters,
+        table.slice(0, MAX_ROWS),
+        " ".join(notes) or None,
+        ask.asked,
+        round((time.perf_counter() - started) * 1000, 1),
+        table.num_rows > MAX_ROWS,
+    )
+
+
+def clickhouse_time(at_ms: int) -> str:
+    """The moment as a value of DateTime64(3, 'UTC')."""
+    return (EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+
+
+def _function(report: Report) -> Callable[..., Mapping[str, Sequence[object]]]:
+    assert report.file is not None
+    spec = importlib.util.spec_from_file_location(f"history.reports.{report.name}", report.file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.report  # type: ignore[no-any-return]
+
+
+def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:
+    """Columns of plain values, in the order of the declaration where the names agree; NaN becomes null."""
+    order = [column.name for column in report.columns if column.name in told]
+    columns = [*order, *(name for name in told if name not in order)]
+    return pa.table({name: pa.array(told[name], from_pandas=True) for name in columns})
+
+
+def _as_declared(report: Report, table: pa.Table, currency: str) -> pa.Table:
+    """The table with its money as decimals and its times as times; raises BadReport."""
+    declared = [column.name for column in report.columns]
+    if table.column_names != declared:
+        raise BadReport(
+            f"{report.name} answers {', '.join(table.column_names)} and declares {', '.join(declared)}: "
+            "make them the same."
+        )
+    for at, column in enumerate(report.columns):
+        kind = table.schema.field(at).type
+        if column.unit == "money":
+            if not (pa.types.is_integer(kind) or pa.types.is_null(kind)):
+                raise BadReport(f"{column.name} of {report.name} is {kind}: money is a whole number.")
+            table = table.set_column(at, column.name, _money(table.column(at), DIGITS.get(currency, 2)))
+        elif column.unit == "time" and pa.types.is_uint32(kind):  # a DateTime
+            seconds = table.column(at).cast(pa.int64()).cast(pa.timestamp("s", "UTC"))
+            table = table.set_column(at, column.name, seconds)
+    return table
+
+
+def _money(minor: pa.ChunkedArray, digits: int) -> pa.Array:
+    """Minor units as decimals: the same integers, read with so many digits after the point."""
+    whole = pa.concat_arrays(minor.cast(pa.decimal128(38, 0)).chunks or [pa.array([], pa.decimal128(38, 0))])
+    return pa.Array.from_buffers(
+        pa.decimal128(38, digits), len(whole), whole.buffers(), whole.null_count, whole.offset
+    )
+
+
+def _left_out(client: Client, base: str, as_of_ms: int) -> list[str]:
+    """A note on currencies that cannot be converted, if there are any."""
+    asked = {"base": base, "as_of": clickhouse_time(as_of_ms)}
+    found = [currency for (currency,) in client.query(UNCONVERTED, parameters=asked).result_rows]
+    if not found:
+        return []
+    return [
+        f"Amounts in {', '.join(found)} are left out: they have no exchange rate to {base} "
+        f"on {_day(as_of_ms)}."
+    ]
+
+
+def _day(at_ms: int) -> str:
+    return clickhouse_time(at_ms)[:10]

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_core import PydanticCustomError
@@ -70,6 +71,7 @@ class Settings(BaseSettings):
     )
     tick_seconds: float = Field(60.0, gt=0, description="How often the wall clock ticks.")
     currency: str = Field("USD", description="The base currency, fixed at the first start.")
+    timezone: str = Field("UTC", description="Where a day of the reports begins: a name such as Asia/Tokyo.")
     lifecycle: Path | None = Field(
         None, description="The lifecycle rules; by default DATA_DIR/lifecycle.toml, if the file exists."
     )
@@ -119,6 +121,17 @@ class Settings(BaseSettings):
                 "needs at least 16 ASCII characters without spaces, as openssl rand -hex 32 prints",
             )
         return key
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise PydanticCustomError(
+                "unknown_timezone", "is no time zone: name one such as Europe/Berlin or Asia/Tokyo"
+            ) from error
+        return name
 
     @property
     def scored_targets(self) -> tuple[str, ...]:

@@ -31,6 +31,9 @@ PRESENT = (
 )
 
 
+_quick = tuple.__new__  # a NamedTuple without the Python step of its constructor
+
+
 class RecordLike(Protocol):
     @property
     def offset(self) -> int: ...
@@ -96,8 +99,8 @@ class HistoryWriter:
         for target, bodies in sorted_out.items():
             for chunk in _chunks(self._without_present(target, bodies)):
                 refused += self._insert(target, chunk)
-            for body in bodies:
-                self._ahead[_Share(topic, target.table, body.partition)] = body.offset + 1
+            ends = {body.partition: body.offset + 1 for body in bodies}
+            self._ahead |= {_Share(topic, target.table, partition): end for partition, end in ends.items()}
         self._settled -= self._ahead.keys()
         return refused
 
@@ -132,13 +135,17 @@ class HistoryWriter:
         Raises RegistryUnavailable where nobody can say what a schema is: write the same again.
         """
         by_header: dict[bytes, list[Body]] = {}
+        size = HEADER.size
         for partition, run in runs.items():
             upto = self.resume(topic, partition)
             for record in run:
-                if record.offset >= upto:
-                    value = record.value or b""
-                    body = Body(partition, record.offset, value[HEADER.size :])
-                    by_header.setdefault(value[: HEADER.size], []).append(body)
+                offset, value = record.offset, record.value or b""
+                if offset >= upto:
+                    body = _quick(Body, (partition, offset, value[size:]))
+                    try:
+                        by_header[value[:size]].append(body)
+                    except KeyError:
+                        by_header[value[:size]] = [body]
         refused: list[Refused] = []
         sorted_out: dict[_Target, list[Body]] = {}
         converted: set[_Target] = set()
@@ -164,12 +171,15 @@ class HistoryWriter:
 
     def _without_present(self, target: _Target, bodies: list[Body]) -> list[Body]:
         """The bodies without those that the table has, of a write that was never noted."""
-        shares = {_Share(target.topic, target.table, body.partition) for body in bodies}
+        partitions = {body.partition for body in bodies}
+        shares = {_Share(target.topic, target.table, partition) for partition in partitions}
         present: set[tuple[int, int]] = set()
         for share in shares - self._settled:
             asked = share._asdict() | {"upto": self.resume(share.topic, share.partition)}
             rows = self._client.query(PRESENT, parameters=asked).result_rows
             present.update((share.partition, offset) for (offset,) in rows)
+        if not present:
+            return bodies
         return [body for body in bodies if (body.partition, body.offset) not in present]
 
     def _insert(self, target: _Target, bodies: Sequence[Body]) -> list[Refused]:

@@ -34,7 +34,7 @@ Group = Literal[
 ]
 
 
-class Column(Struct, frozen=True, forbid_unknown_fields=True):
+class ReportColumn(Struct, frozen=True, forbid_unknown_fields=True):
     """One column of the answer; `unit` "money" is minor units of the base currency in the query."""
 
     name: str
@@ -60,7 +60,7 @@ class Report(Struct, frozen=True):
     question: str
     group: str
     parameters: tuple[Parameter, ...]
-    columns: tuple[Column, ...]
+    columns: tuple[ReportColumn, ...]
     chart: Chart | None
     sql: str | None  # None for a function
     file: Path | None = None
@@ -85,16 +85,16 @@ class Found(NamedTuple):
 class _FrontMatter(Struct, frozen=True, forbid_unknown_fields=True):
     title: str
     group: Group
-    columns: tuple[Column, ...]
+    columns: tuple[ReportColumn, ...]
     parameters: tuple[Parameter, ...] = ()
     chart: Chart | None = None
 
 
-def discover(folder: Path = FOLDER) -> Found:
+def discover() -> Found:
     """Every report of the folder, by name; a file that is none does not keep the others away."""
     reports: list[Report] = []
     broken: list[Broken] = []
-    for file in _files(folder):
+    for file in _files():
         try:
             reports.append(read(file))
         except BadReport as error:
@@ -102,17 +102,17 @@ def discover(folder: Path = FOLDER) -> Found:
     return Found(tuple(reports), tuple(broken))
 
 
-def find(name: str, folder: Path = FOLDER) -> Report | None:
+def find(name: str) -> Report | None:
     """The report of that name; None where there is no such file. Raises BadReport."""
-    return next((read(file) for file in _files(folder) if file.stem == name), None)
+    return next((read(file) for file in _files() if file.stem == name), None)
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    return [file.stem for file in _files(folder)]
+def names() -> list[str]:
+    return [file.stem for file in _files()]
 
 
-def _files(folder: Path) -> list[Path]:
-    found = (file for file in folder.iterdir() if file.suffix in {".sql", ".py"})
+def _files() -> list[Path]:
+    found = (file for file in FOLDER.iterdir() if file.suffix in {".sql", ".py"})
     return sorted(file for file in found if not file.name.startswith("_"))
 
 

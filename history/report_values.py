@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 from zoneinfo import available_timezones
 
 from msgspec import Struct
@@ -32,7 +32,7 @@ class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     kind: Literal["integer", "number", "text", "date", "choice"]
     means: str
-    default: object = None
+    default: Any = None
     minimum: int | float | None = None
     maximum: int | float | None = None
     choices: tuple[str, ...] = ()

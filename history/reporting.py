@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from history import sql
 from history.client import no_answer
 from history.guard import Guard
-from history.report_files import FOLDER, BadReport, Report, find, names
+from history.report_files import BadReport, Report, find, names
 from history.report_values import BadParameter, Value, check_timezone, nearest, values
 from schemas.currency import DIGITS
 
@@ -98,19 +98,24 @@ class Ask:
 
 def chosen(name: str) -> Report:
     """The report of that name; raises UnknownReport or BadReport."""
-    report = find(name, FOLDER)
+    report = find(name)
     if report is None:
-        raise UnknownReport(f"There is no report {name[:80]!r}: {nearest(name, names(FOLDER))}.")
+        raise UnknownReport(f"There is no report {name[:80]!r}: {nearest(name, names())}.")
     return report
+
+
+def check(as_of_ms: int, timezone: str) -> None:
+    """Raises BadParameter for a moment that ClickHouse cannot tell, or a time zone that there is not."""
+    if not FIRST_MS <= as_of_ms <= LAST_MS:
+        raise BadParameter("as_of must be from 1900 to 2299.", "as_of")
+    check_timezone(timezone)
 
 
 def run(
     client: Client, guard: Guard, report: Report, given: Mapping[str, object], as_of_ms: int, timezone: str
 ) -> Answer:
     """Answer the report; raises BadParameter, QueryRefused, QueryStopped, or BadReport where it is wrong."""
-    if not FIRST_MS <= as_of_ms <= LAST_MS:
-        raise BadParameter("as_of must be from 1900 to 2299.", "as_of")
-    check_timezone(timezone)
+    check(as_of_ms, timezone)
     parameters = values(report.parameters, given)
     started = time.perf_counter()
     currency = client.query(BASE).result_rows[0][0] or "USD"

@@ -12,7 +12,7 @@ from uuid import uuid4
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import ddl, migrations, reporting, sql
+from history import catalogue, ddl, migrations, reporting, sql
 from history.address import BadAddress, parse
 from history.archive import HistoryWriter
 from history.client import (
@@ -123,6 +123,10 @@ class History:
         return await self._analyst.run(
             lambda client: sql.run(client, self._guard, query, parameters, max_rows)
         )
+
+    async def schema(self) -> catalogue.Schema:
+        """The tables and views that may be asked."""
+        return await self._reader.run(catalogue.schema)
 
     async def report(
         self, name: str, given: Mapping[str, object], as_of_ms: int, timezone: str

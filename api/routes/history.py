@@ -1,4 +1,4 @@
-"""POST /sql: what does the whole history say?"""
+"""POST /sql, GET /sql/schema: what does the whole history say, and what is there to ask?"""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from api.bodies import read_as
 from api.openapi import described, json_body
 from api.problems import FieldError, Problem
 from api.services import Used
+from history.catalogue import Schema
 from history.guard import QueryRefused
 from history.sql import MAX_ROWS, Answer, QueryStopped
 
@@ -76,3 +77,13 @@ async def post_sql(request: Request, services: Used) -> Response:
         field = refused.field if isinstance(refused, QueryRefused) else "query"
         raise Problem(422, str(refused), errors=[FieldError(0, field, str(refused))]) from refused
     return answers.answer(found)
+
+
+@router.get(
+    "/sql/schema",
+    summary="What there is to ask in SQL",
+    responses=described((200, "The tables and views with their columns.", Schema), 503),
+)
+async def get_schema(services: Used) -> Response:
+    """Views first, then each event's table. One with `parameters` is read with `name(parameter = value)`."""
+    return answers.answer(await services.history.schema())

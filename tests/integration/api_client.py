@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Any, cast
 
 import httpx2
+import pyarrow as pa
 import uvicorn
 from fastapi import FastAPI
 
@@ -18,8 +19,11 @@ from api.live import Live
 from api.models import Models
 from api.read_model import ReadModel
 from api.services import Services
+from history import reporting
+from history.catalogue import Schema, Table
 from history.decisions import Activity, Decision, Endpoint, Wanted
 from history.guard import QueryRefused
+from history.report_values import values
 from history.sql import Answer, Column
 from history.store import History
 from history.timeline import BadCursor, Page
@@ -63,6 +67,19 @@ class FakeHistory:
         if query != "SELECT 1":
             raise QueryRefused("This is not a read: write one SELECT.")
         return Answer([Column("1", "UInt8")], [[1]][:max_rows], 0.1, False)
+
+    async def schema(self) -> Schema:
+        return Schema([Table("events", "view", "What happened.", [], [])])
+
+    async def report(
+        self, name: str, given: Mapping[str, object], as_of_ms: int, timezone: str
+    ) -> reporting.Answer:
+        report = reporting.chosen(name)
+        reporting.check(as_of_ms, timezone)
+        parameters = values(report.parameters, given)
+        empty = pa.table({column.name: pa.array([], pa.string()) for column in report.columns})
+        note = "No data yet: there is no ClickHouse."
+        return reporting.Answer(report, as_of_ms, timezone, "USD", parameters, empty, note, [], 0.1, False)
 
     async def timeline(self, customer_id: str, limit: int, cursor: str | None) -> Page:
         if cursor is not None:

@@ -1,0 +1,101 @@
+"""GET /reports…: which questions have a report, and what does each answer?"""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from api import answers, report_answers
+from api.openapi import described
+from api.parameters import moment, refuse_unknown
+from api.problems import FieldError, Problem
+from api.report_answers import AnswerBody, Form, ReportList
+from api.services import Used
+from history import report_files
+from history.guard import QueryRefused
+from history.report_files import BadReport
+from history.report_values import BadParameter
+from history.reporting import UnknownReport
+from history.sql import QueryStopped
+
+router = APIRouter(tags=["history"])
+
+
+@router.get(
+    "/reports",
+    summary="Every report",
+    responses=described((200, "The reports, and the files that are none.", ReportList)),
+)
+async def list_reports() -> Response:
+    """What each answers, with its parameters, the meaning of its columns, and its chart."""
+    found = await asyncio.to_thread(report_files.discover)
+    items = [report_answers.report_body(report) for report in found.reports]
+    return answers.answer(ReportList(items, list(found.broken)))
+
+
+@router.get(
+    "/reports/{name}",
+    summary="Answer a report",
+    responses=described((200, "The answer.", AnswerBody), 404, 409, 422, 503),
+)
+async def get_report(
+    request: Request,
+    services: Used,
+    name: Annotated[str, Path(max_length=64, description="The report's name.", examples=["data_volume"])],
+    as_of: Annotated[
+        str | None,
+        Query(
+            description="Only what happened until then counts (RFC 3339); by default until now.",
+            examples=["1998-06-01T00:00:00Z"],
+            json_schema_extra={"format": "date-time"},
+        ),
+    ] = None,
+    timezone: Annotated[
+        str | None,
+        Query(
+            max_length=64,
+            description="Where a day begins, such as Asia/Tokyo; by default `HEADWATER_TIMEZONE`.",
+        ),
+    ] = None,
+    form: Annotated[
+        Form | None, Query(alias="format", description="By default what Accept names, else JSON.")
+    ] = None,
+) -> Response:
+    """The report's own parameters, which `GET /reports` lists, are given in the query by their names.
+
+    Stopped at 10 s or 1.5 GiB of memory a query, or 256 MiB of answer. At most 100,000 rows are answered;
+    `truncated` says that there were more.
+
+    CSV (RFC 4180, UTF-8), Parquet and Arrow are files to download. Parquet and Arrow have `note`, `queries`
+    and all else in the metadata `headwater` of their schema. CSV has text as it is: a spreadsheet may take
+    one that begins with `=`, `+`, `-` or `@` for a formula, so import such columns as text.
+    """
+    refuse_unknown(request, set(request.query_params))  # only what is given twice: the report knows its own
+    given = {
+        name: value
+        for name, value in request.query_params.items()
+        if name not in {"as_of", "timezone", "format"} and value  # a form sends its empty fields too
+    }
+    as_of_ms = services.read_model.as_of_ms() or services.engine.now_ms()
+    if as_of is not None:
+        as_of_ms = moment("as_of", as_of)
+    try:
+        answer = await services.history.report(name, given, as_of_ms, timezone or services.settings.timezone)
+    except UnknownReport as unknown:
+        raise Problem(404, str(unknown)) from unknown
+    except BadReport as bad:
+        raise Problem(409, f"The report {name} is broken. {bad}") from bad
+    except (BadParameter, QueryRefused, QueryStopped) as refused:
+        raise refusal(refused) from refused
+    return await asyncio.to_thread(report_answers.response, answer, report_answers.form_of(request, form))
+
+
+def refusal(refused: BadParameter | QueryRefused | QueryStopped) -> Problem:
+    """What cannot be answered, as a problem that names the parameter."""
+    match refused:
+        case BadParameter(name=field) | QueryRefused(field=field):
+            pass
+        case _:
+            field = "query"
+    return Problem(422, str(refused), errors=[FieldError(0, field[:80], str(refused))])

@@ -1,0 +1,210 @@
+"""Do GET /reports and GET /sql/schema answer as the contract says, in every form?"""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from history import report_files, reporting
+from history.client import REPORTS, connect
+from history.store import Lane
+from schemas.events import BaseCurrencySet
+from tests.integration.api_client import Api, api_over
+from tests.integration.reports.test_running import order, page, stamp
+from tests.reporting import history_of
+
+SPENT = """-- Who spent what?
+-- ---
+-- title = "Spent"
+-- group = "performance"
+-- [parameters]
+-- least = { kind = "number", default = 0, minimum = 0, means = "At least so much, in minor units." }
+-- only = { kind = "text", means = "Only this customer." }
+-- [columns]
+-- customer = { unit = "customers", means = "Who." }
+-- spent = { unit = "money", means = "How much." }
+-- last_at = { unit = "time", means = "When last." }
+-- share = { unit = "share", means = "Of all." }
+-- skus = { unit = "text", means = "Nothing." }
+SELECT customer_id AS customer, sum(amount_minor) AS spent, max(occurred_at) AS last_at,
+       nan AS share, map('k', [1]) AS skus
+FROM OrderPlaced
+WHERE amount_minor >= {least:Float64}
+  AND ({only:Nullable(String)} IS NULL OR customer_id = {only:Nullable(String)})
+GROUP BY customer ORDER BY customer
+"""
+ENDLESS = """-- When does this end?
+-- ---
+-- title = "Endless"
+-- group = "performance"
+-- [parameters]
+-- salt = { kind = "integer", default = 1, means = "Anything." }
+-- [columns]
+-- n = { unit = "count", means = "Much." }
+SELECT count() AS n
+FROM (SELECT cityHash64(number, {salt:UInt8}) AS h FROM numbers(1000000000000) WHERE h % 2)
+"""
+
+
+@pytest.fixture
+async def api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Api]:
+    """Over a history in yen, with reports of the test's own beside a broken one."""
+    events = [BaseCurrencySet(currency="JPY", **stamp()), order("ann", 1500, "JPY"), order("=王😀", 7, "JPY")]
+    history = await history_of(tmp_path, [*events, page("ann")])
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "spent.sql").write_text(SPENT, "utf-8")
+    (folder / "endless.sql").write_text(ENDLESS, "utf-8")
+    (folder / "broken.sql").write_text("SELECT 1", "utf-8")
+    monkeypatch.setattr(report_files, "FOLDER", folder)
+    async with api_over(tmp_path, history, timezone="Asia/Tokyo") as api:
+        yield api
+
+
+def problem(answer: Any, status: int) -> Any:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    return answer.json()
+
+
+async def test_the_list_has_every_report_and_the_file_that_is_none(api: Api) -> None:
+    """A broken file is listed with its error; the others load."""
+    listed = await api.get("/reports")
+    assert [each["name"] for each in listed["items"]] == ["endless", "spent"]
+    (broken,) = listed["broken"]
+    assert (broken["name"], "front matter is missing" in broken["error"]) == ("broken.sql", True)
+    spent = listed["items"][1]
+    assert spent["own"] is False
+    assert spent["question"] == "Who spent what?"
+    assert [each["name"] for each in spent["parameters"]] == ["least", "only"]
+    assert spent["columns"][1] == {"name": "spent", "unit": "money", "means": "How much."}
+    assert "broken" in problem(await api.client.get("/reports/broken"), 409)["detail"]
+
+
+async def test_json_says_all_there_is_to_say(api: Api) -> None:
+    """Money in yen has no decimals, times are RFC 3339, what is no number is null."""
+    told = await api.get("/reports/spent", least="3", as_of="2024-01-01T00:00:00Z", only="")
+    assert told.pop("elapsed_ms") >= 0
+    assert told["rows"] == [
+        ["=王😀", "7", "2023-11-14T22:13:20Z", None, {"k": [1]}],
+        ["ann", "1500", "2023-11-14T22:13:20Z", None, {"k": [1]}],
+    ]
+    assert told["columns"][1] == {
+        "name": "spent",
+        "unit": "money",
+        "means": "How much.",
+        "type": "decimal128(38, 0)",
+    }
+    assert told["parameters"] == {"least": 3.0, "only": None}
+    assert (told["as_of"], told["timezone"]) == ("2024-01-01T00:00:00Z", "Asia/Tokyo")
+    assert (told["currency"], told["note"], told["truncated"]) == ("JPY", None, False)
+    (query,) = told["queries"]
+    assert query["query"].startswith("SELECT customer_id AS customer")
+    assert query["parameters"] == {"least": 3.0, "only": None}
+    again = await api.client.post("/sql", json=query)
+    assert len(again.json()["rows"]) == 2
+
+
+async def test_without_as_of_it_is_the_engines_now(api: Api) -> None:
+    """The stream time of the read model, where there are customers."""
+    assert (await api.get("/reports/spent"))["as_of"] == "1970-01-01T00:00:00Z"  # of a clock of events
+    await api.post(
+        {"type": "PageViewed", "customer_id": "x", "url": "u", "occurred_at": "1999-01-01T00:00:00Z"},
+        {"type": "PageViewed", "customer_id": "ada", "url": "u", "occurred_at": "1999-01-01T00:00:00Z"},
+    )
+    assert (await api.get("/reports/spent"))["as_of"] == (await api.get("/summary"))["as_of"]
+
+
+async def test_csv_is_rfc_4180_and_changes_no_text(api: Api) -> None:
+    """Chinese, emoji and what looks like a formula arrive as they are, to be downloaded under a name."""
+    found = await api.client.get("/reports/spent", params={"format": "csv", "as_of": "2024-01-01T00:00:00Z"})
+    assert found.headers["content-type"].startswith("text/csv")
+    assert found.headers["content-disposition"] == 'attachment; filename="spent-2024-01-01.csv"'
+    rows = list(csv.reader(io.StringIO(found.content.decode("utf-8"), newline="")))
+    assert rows == [
+        ["customer", "spent", "last_at", "share", "skus"],
+        ["=王😀", "7", "2023-11-14T22:13:20Z", "", '{"k":[1]}'],
+        ["ann", "1500", "2023-11-14T22:13:20Z", "", '{"k":[1]}'],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "media"),
+    [("parquet", "application/vnd.apache.parquet"), ("arrow", "application/vnd.apache.arrow.file")],
+)
+async def test_parquet_and_arrow_keep_types_and_meaning(api: Api, form: str, media: str) -> None:
+    """A notebook reads decimals and times, and in the schema what the JSON says beside its rows."""
+    found = await api.client.get("/reports/spent", headers={"Accept": f"{media}, */*"})
+    assert found.headers["content-type"] == media
+    content = io.BytesIO(found.content)
+    table = parquet.read_table(content) if form == "parquet" else pa.ipc.open_file(content).read_all()
+    assert table.schema.field("spent").metadata == {b"unit": b"money", b"means": b"How much."}
+    assert [str(each) for each in table["spent"].to_pylist()] == ["7", "1500"]
+    assert table["last_at"].to_pylist()[0] == pd.Timestamp("2023-11-14T22:13:20Z")
+    about = json.loads(table.schema.metadata[b"headwater"])
+    assert (about["name"], about["currency"], about["rows"]) == ("spent", "JPY", [])
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/reports/spend", 404, "use spent"),
+        ("/reports/..%2Fspent", 404, ""),
+        ("/reports/%00", 404, ""),
+        ("/reports/spent?leas=1", 422, "'leas': use least"),
+        ("/reports/spent?least=many", 422, "least must be a number, not 'many'"),
+        ("/reports/spent?least=-1", 422, "least must be at least 0"),
+        ("/reports/spent?least=1&least=2", 422, "given twice"),
+        ("/reports/spent?timezone=Asia/Tokio", 422, "use Asia/Tokyo"),
+        ("/reports/spent?as_of=yesterday", 422, "as_of must be a time"),
+        ("/reports/spent?as_of=0001-01-01T00:00:00Z", 422, "from 1900 to 2299"),
+        ("/reports/spent?format=xlsx", 422, "format"),
+    ],
+)
+async def test_what_cannot_be_asked_is_told_with_what_can(
+    api: Api, path: str, status: int, words: str
+) -> None:
+    """An unknown report, parameter or value gets the nearest names."""
+    assert words in problem(await api.client.get(path), status)["detail"]
+
+
+async def test_a_report_over_its_bounds_is_stopped(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer names the limit and a way to narrow it, and the next report is answered."""
+    history = api.services.history
+    url = history._client.uri
+    lane = Lane("impatient", lambda: connect(url, {**REPORTS, "max_execution_time": 1}, "headwater"))
+    monkeypatch.setattr(history, "_reports", lane)
+    told = problem(await api.client.get("/reports/endless"), 422)
+    lane.close(lambda: None)
+    assert told["detail"] == "The report was stopped after 10 s: ask for an earlier as_of or another salt."
+    monkeypatch.undo()
+    assert (await api.get("/reports"))["broken"] == []
+
+
+async def test_a_long_answer_is_cut_and_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The most rows are answered, and `truncated` tells."""
+    monkeypatch.setattr(reporting, "MAX_ROWS", 1)
+    told = await api.get("/reports/spent")
+    assert (len(told["rows"]), told["truncated"]) == (1, True)
+
+
+async def test_the_schema_names_tables_views_and_what_columns_mean(api: Api) -> None:
+    """Views come first, then events' tables; each column has its comment."""
+    tables = (await api.get("/sql/schema"))["tables"]
+    kinds = [table["kind"] for table in tables]
+    assert kinds == sorted(kinds, key=("view", "event", "engine").index)
+    by_name = {table["name"]: table for table in tables}
+    assert by_name["events"]["columns"][0]["name"] == "type"
+    assert by_name["OrderPlaced"]["kind"] == "event"
+    for table in tables:
+        assert table["columns"], table["name"]
+        if table["kind"] != "engine":
+            assert table["comment"]
+            assert all(column["comment"] for column in table["columns"] if column["name"] != "seal"), table

@@ -103,6 +103,13 @@ class Client:
         """The answer's JSON; raises Refused with the problem's sentence."""
         return _answer(await self._send("GET", path, params=query))
 
+    async def download(self, path: str) -> bytes:
+        """The answer as it is; raises Refused with the problem's sentence."""
+        response = await self._send("GET", path)
+        if not response.is_success:
+            _answer(response)
+        return response.content
+
     async def post(self, path: str, body: object) -> Any:
         """The answer's JSON; raises Refused with the problem's sentence."""
         return _answer(await self._send("POST", path, json=body))

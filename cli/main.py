@@ -15,6 +15,7 @@ from cli import (
     events,
     logs,
     processes,
+    report,
     review,
     rfm,
     segments,
@@ -47,6 +48,8 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(serve.serve)
 app.command()(ask.sql)
+app.command()(report.report)
+app.command()(report.schema)
 app.command()(ask.customer)
 app.command()(ask.explain)
 app.add_typer(events.app, name="events")

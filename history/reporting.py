@@ -16,7 +16,6 @@ from history.client import no_answer
 from history.guard import Guard
 from history.report_files import BadReport, Report, find, names
 from history.report_values import BadParameter, Value, check_timezone, nearest, values
-from schemas.currency import DIGITS
 
 MAX_ROWS = 100_000  # of an answer
 STOPPED = {
@@ -26,13 +25,11 @@ STOPPED = {
 }
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MS, LAST_MS = -2_208_988_800_000, 10_413_791_999_999  # 1900 to 2299, what ClickHouse can tell
-BASE = "SELECT argMax(currency, (occurred_at, offset)) FROM BaseCurrencySet"
+BASE = "SELECT currency, digits FROM base_currency"
 UNCONVERTED = """
 SELECT DISTINCT currency FROM OrderPlaced
-WHERE currency != {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')} AND currency NOT IN (
-    SELECT currency FROM ExchangeRateSet
-    WHERE base_currency = {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
-)
+WHERE currency != {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
+  AND currency NOT IN (SELECT currency FROM exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}))
 ORDER BY currency
 """
 
@@ -118,7 +115,7 @@ def run(
     check(as_of_ms, timezone)
     parameters = values(report.parameters, given)
     started = time.perf_counter()
-    currency = client.query(BASE).result_rows[0][0] or "USD"
+    ((currency, digits),) = client.query(BASE).result_rows
     ask = Ask(client, guard, report, as_of_ms, timezone)
     notes: list[str] = []
     try:
@@ -133,7 +130,7 @@ def run(
         notes.append(str(reason))
     if not notes and not table.num_rows:
         notes.append(f"No data yet: nothing up to {_day(as_of_ms)} answers this.")
-    table = _as_declared(report, table, currency)
+    table = _as_declared(report, table, digits)
     if any(column.unit == "money" for column in report.columns):
         notes += _left_out(client, currency, as_of_ms)
     return Answer(
@@ -172,7 +169,7 @@ def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:
     return pa.table({name: pa.array(told[name], from_pandas=True) for name in columns})
 
 
-def _as_declared(report: Report, table: pa.Table, currency: str) -> pa.Table:
+def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
     """The table with its money as decimals and its times as times; raises BadReport."""
     declared = [column.name for column in report.columns]
     if table.column_names != declared:
@@ -185,7 +182,7 @@ def _as_declared(report: Report, table: pa.Table, currency: str) -> pa.Table:
         if column.unit == "money":
             if not (pa.types.is_integer(kind) or pa.types.is_null(kind)):
                 raise BadReport(f"{column.name} of {report.name} is {kind}: money is a whole number.")
-            table = table.set_column(at, column.name, _money(table.column(at), DIGITS.get(currency, 2)))
+            table = table.set_column(at, column.name, _money(table.column(at), digits))
         elif column.unit == "time" and pa.types.is_uint32(kind):  # a DateTime
             seconds = table.column(at).cast(pa.int64()).cast(pa.timestamp("s", "UTC"))
             table = table.set_column(at, column.name, seconds)

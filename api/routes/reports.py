@@ -10,7 +10,7 @@ from api import answers, report_answers
 from api.openapi import described
 from api.parameters import moment, refuse_unknown
 from api.problems import FieldError, Problem
-from api.report_answers import AnswerBody, Form, ReportList
+from api.report_answers import MEDIA_TYPES, AnswerBody, Form, ReportList
 from api.services import Used
 from history import report_files
 from history.guard import QueryRefused
@@ -18,6 +18,9 @@ from history.report_files import BadReport
 from history.report_values import BadParameter
 from history.reporting import UnknownReport
 from history.sql import QueryStopped
+
+ANSWERS = described((200, "The answer.", AnswerBody), 404, 409, 422, 503)
+ANSWERS[200]["content"] |= {media: {} for form, media in MEDIA_TYPES.items() if form != "json"}
 
 router = APIRouter(tags=["history"])
 
@@ -37,7 +40,7 @@ async def list_reports() -> Response:
 @router.get(
     "/reports/{name}",
     summary="Answer a report",
-    responses=described((200, "The answer.", AnswerBody), 404, 409, 422, 503),
+    responses=ANSWERS,
 )
 async def get_report(
     request: Request,

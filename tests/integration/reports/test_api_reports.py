@@ -204,7 +204,7 @@ async def test_the_schema_names_tables_views_and_what_columns_mean(api: Api) -> 
     assert by_name["events"]["columns"][0]["name"] == "type"
     assert by_name["OrderPlaced"]["kind"] == "event"
     for table in tables:
-        assert table["columns"], table["name"]
+        assert table["columns"] or table["name"] == "exchange_rates_at", table["name"]  # what others are over
         if table["kind"] != "engine":
             assert table["comment"]
             assert all(column["comment"] for column in table["columns"] if column["name"] != "seal"), table

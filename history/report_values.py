@@ -65,11 +65,13 @@ class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
                 return self._text(given)
 
     def _integer(self, given: object) -> int:
-        if isinstance(given, int) and not isinstance(given, bool):
-            return given
         if isinstance(given, str) and INTEGER.fullmatch(given):
             return int(given)
-        raise self._not("a whole number", given)
+        if not isinstance(given, int) or isinstance(given, bool):
+            raise self._not("a whole number", given)
+        if abs(given) >= 10**18:
+            raise BadParameter(f"{self.name} has more than 18 digits: leave some out.", self.name)
+        return given
 
     def _number(self, given: object) -> float:
         if isinstance(given, bool) or not isinstance(given, int | float | str):
@@ -123,14 +125,15 @@ class Parameter(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def values(parameters: Iterable[Parameter], given: Mapping[str, object]) -> dict[str, Value]:
-    """Each parameter's value, given or default; raises BadParameter."""
+    """Each parameter's value, given or default, which null stands for; raises BadParameter."""
     known = {parameter.name: parameter for parameter in parameters}
     for name in given:
         if name not in known:
             raise BadParameter(
                 f"There is no parameter {name[:80]!r}: {nearest(name, [*known, 'as_of', 'timezone'])}.", name
             )
-    return {name: parameter.value(given.get(name, parameter.default)) for name, parameter in known.items()}
+    told = {name: value for name, value in given.items() if value is not None}
+    return {name: parameter.value(told.get(name, parameter.default)) for name, parameter in known.items()}
 
 
 def check_timezone(name: str) -> None:

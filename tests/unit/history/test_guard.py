@@ -12,7 +12,9 @@ from history.tables import TABLES
 from tests.hostile import HOSTILE
 
 ENGINE_FUNCTIONS = [*FUNCTIONS, "file", "sleep", "throwIf", "getSetting", "hostName", "dictGet", "user"]
-GUARD = Guard("headwater", [*TABLES, "events", "orders", "stages", "transitions"], ENGINE_FUNCTIONS)
+GUARD = Guard(
+    "headwater", [*TABLES, "events", "orders", "stages", "transitions"], ENGINE_FUNCTIONS, ["orders_at"]
+)
 
 HARMLESS = [
     "SELECT * FROM events LIMIT 10",
@@ -34,6 +36,9 @@ HARMLESS = [
     "SELECT * FROM events WHERE type IN ('OrderPlaced', 'OrderRefunded')",
     "SELECT number FROM numbers(10)",
     "SELECT windowFunnel(86400)(occurred_at, type = 'a', type = 'b') FROM events GROUP BY customer_id",
+    "SELECT count() FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS o WHERE NOT cancelled",
+    "SELECT * FROM headwater.orders_at(as_of = '2026-01-31 00:00:00.000')",
+    "SELECT * FROM orders AS a INNER JOIN (SELECT * FROM orders_at(as_of = 0)) AS b USING (order_id)",
     "DESCRIBE TABLE events",
     "SHOW TABLES",
     "SHOW TABLES LIKE 'Order%'",

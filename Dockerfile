@@ -8,9 +8,9 @@ WORKDIR /build
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements.lock ./
-# chDB is of the embedded engine, and much of what is installed is only for it: here ClickHouse is a server.
+# chDB is of the embedded engine, which is not needed: here ClickHouse is a server.
 RUN pip install --require-hashes -r requirements.lock \
-    && pip uninstall -y chdb chdb-core pandas
+    && pip uninstall -y chdb chdb-core
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY projections projections

@@ -63,6 +63,12 @@ async def history_of(path: Path, events: Iterable[Event]) -> History:
     for (name,) in history._client.query(FILLED).result_rows:
         history._client.command(f"TRUNCATE TABLE `{name}`")
     history.writer = HistoryWriter(history._client)
+    archive(history, events)
+    return history
+
+
+def archive(history: History, events: Iterable[Event]) -> None:
+    """Have an empty history archive these."""
     runs: dict[str, list[Record]] = {}
     for event in events:
         run = runs.setdefault(TOPICS.get(type(event), "headwater.events"), [])
@@ -70,7 +76,6 @@ async def history_of(path: Path, events: Iterable[Event]) -> History:
     for topic, run in runs.items():
         assert history.writer.write(topic, {0: run}) == []
         history.writer.note(topic, {0: len(run)})
-    return history
 
 
 def close() -> None:

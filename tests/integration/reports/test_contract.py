@@ -114,9 +114,6 @@ def faults(answer: Answer) -> Iterator[str]:
             "date": (date,),
             "month": (date, str),
             "text": (str,),
-            "count": (int,),
-            "customers": (int, str),
-            "orders": (int, str),
         }.get(column.unit, (object,))
         if not all(isinstance(value, allowed) for value in values):
             yield f"{column.name} is no {column.unit} but {table[column.name].type}"
@@ -170,18 +167,21 @@ async def test_every_value_that_may_be_given_is_answered(tmp_path: Path) -> None
     orders = [order(f"c{n}", 100 * n, at=NOON + n * 11 * DAY) for n in range(40)]
     again = [order(f"c{n % 7}", 250, at=NOON + n * 5 * DAY) for n in range(40)]
     history = await history_of(tmp_path, [*HISTORIES["in Chinese and emoji"], *orders, *again])
-    for report in FOUND.reports:
-        for parameter in report.parameters:
-            for value in edges(parameter):
-                asked = {report.name: {parameter.name: value}}
-                assert await wrong(history, asked) == {}, (parameter.name, value)
+    found = {
+        (report.name, parameter.name, value): told_wrong
+        for report in FOUND.reports
+        for parameter in report.parameters
+        for value in edges(parameter)
+        if (told_wrong := await wrong(history, {report.name: {parameter.name: value}}))
+    }
+    assert found == {}
 
 
 CUSTOMERS = st.sampled_from(["ann", "王小明", "😀"])
 
 
 @settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.data_too_large],

@@ -1,10 +1,13 @@
 """Is a report run as its file says: guarded, bounded, money as decimals, and a note on what is missing?"""
 
+import asyncio
 import os
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,8 +23,9 @@ from history.reporting import UnknownReport
 from history.sql import QueryStopped
 from history.store import History, Lane
 from schemas.events import BaseCurrencySet, Event, ExchangeRateSet, OrderPlaced, PageViewed
+from tests.clickhouse import ClickHouse
 from tests.hostile import HOSTILE, OUTFILE
-from tests.reporting import answer, history_of, told
+from tests.reporting import answer, archive, history_of, told
 
 NOON = 1_700_000_000_000  # 2023-11-14T22:13:20Z
 DAY = 86_400_000
@@ -183,6 +187,32 @@ async def test_an_answer_other_than_declared_is_no_answer(
     history = await asked(tmp_path, folder, text)
     with pytest.raises(BadReport, match=said):
         await told(history, "mine")
+
+
+async def test_a_server_answers_as_the_embedded_engine_does(
+    tmp_path: Path, folder: Path, clickhouse: ClickHouse
+) -> None:
+    """Types, text, null and views with parameters come through HTTP as they are."""
+    columns = f'{ECHO}\n{SPENT}\nat = {{ unit = "time", means = "When." }}'
+    query = (
+        "SELECT customer_id || {x:Nullable(String)} AS said, base_minor AS spent, toDateTime(placed_at) AS at"
+        " FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) ORDER BY said"
+    )
+    events = [order("王 😀"), order("bob", currency="EUR")]
+    embedded = await asked(tmp_path, folder, sql(columns, query, TEXT), events)
+    here = await told(embedded, "mine", x="'\n")
+    server = await asyncio.to_thread(History.open, clickhouse.url())
+    archive(server, events)
+    reader = await asyncio.to_thread(partial(History.open, clickhouse.url(), owner=False))
+    for history in (server, reader):
+        there = await told(history, "mine", x="'\n")
+        assert there.table == here.table
+        assert there.note == here.note
+        await asyncio.to_thread(history.close)
+    assert here.table.to_pylist() == [
+        {"said": "bob'\n", "spent": None, "at": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)},
+        {"said": "王 😀'\n", "spent": Decimal("10.00"), "at": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)},
+    ]
 
 
 async def test_an_unknown_report_gets_the_nearest(tmp_path: Path) -> None:

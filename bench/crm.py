@@ -1,7 +1,7 @@
-"""Which events does the history's benchmark use? All kinds that the reports read, as a shop with a CRM has them.
+"""Which events does the history's benchmark use? All kinds that the reports read, as a shop has them.
 
-Of 100 events some 25 are orders of one to three lines, 48 views of pages and products in visits of four, 6 carts, 12
-messages of campaigns with what came of them, 4 registrations and traits, 5 are service, feedback and sales.
+Of 100 events some 25 are orders of one to three lines, 48 views of pages and products, 6 carts, 12 messages
+of campaigns with what came of them, 4 registrations and traits, 5 are service, feedback and sales.
 Event time rises by a constant step, so that the whole spans `days`; everything follows from `seed`.
 """
 
@@ -40,9 +40,10 @@ CITIES = ("Berlin", "Paris", "Wien", "上海", "Roma", "Oslo")
 COUNTRIES = ("DE", "FR", "AT", "CN", "IT", "NO")
 PRODUCTS, CATEGORIES, CAMPAIGNS, COUPONS, STORES = 1_000, 25, 60, 50, 20
 WEIGHTS = (
-    ("order", 2500), ("page", 3600), ("product", 1200), ("cart", 600), ("sent", 800), ("opened", 280), ("clicked", 90),
-    ("redeemed", 30), ("registered", 300), ("traits", 100), ("ticket", 100), ("resolved", 85), ("survey", 120),
-    ("review", 65), ("refunded", 45), ("cancelled", 20), ("lead", 25), ("deal", 25), ("closed", 15),
+    ("order", 2500), ("page", 3600), ("product", 1200), ("cart", 600), ("sent", 800), ("opened", 280),
+    ("clicked", 90), ("redeemed", 30), ("registered", 300), ("traits", 100), ("ticket", 100),
+    ("resolved", 85), ("survey", 120), ("review", 65), ("refunded", 45), ("cancelled", 20), ("lead", 25),
+    ("deal", 25), ("closed", 15),
 )  # fmt: skip
 
 
@@ -199,7 +200,7 @@ class _Makers:
             **common, campaign_id=f"campaign {campaign}", message_id=message, is_automatic=n % 5 == 0
         )
 
-    def _clicked(self, n: int, common: dict[str, Any]) -> CustomerEvent:
+    def _clicked(self, _: int, common: dict[str, Any]) -> CustomerEvent:
         what, common = self._about(self._messages, common)
         campaign, _, message = what.partition(" ")
         return CampaignClicked(**common, campaign_id=f"campaign {campaign}", message_id=message)
@@ -231,7 +232,7 @@ class _Makers:
         self._keep(self._tickets, f"t{n}", common)
         return TicketOpened(**common, ticket_id=f"t{n}", category=("delivery", "billing", "defect")[n % 3])
 
-    def _resolved(self, n: int, common: dict[str, Any]) -> CustomerEvent:
+    def _resolved(self, _: int, common: dict[str, Any]) -> CustomerEvent:
         what, common = self._about(self._tickets, common)
         at = common["occurred_at"]
         return TicketResolved(**common, ticket_id=what, resolution="solved", first_reply_at=at - 60_000)
@@ -251,11 +252,11 @@ class _Makers:
             **common, review_id=f"r{n}", sku=f"sku-{self._sku()}", rating=self._rng.randrange(6), rating_max=5
         )
 
-    def _refunded(self, n: int, common: dict[str, Any]) -> CustomerEvent:
+    def _refunded(self, _: int, common: dict[str, Any]) -> CustomerEvent:
         what, common = self._about(self._orders, common)
         return OrderRefunded(**common, order_id=what, amount_minor=100, currency="USD")
 
-    def _cancelled(self, n: int, common: dict[str, Any]) -> CustomerEvent:
+    def _cancelled(self, _: int, common: dict[str, Any]) -> CustomerEvent:
         what, common = self._about(self._orders, common)
         return OrderCancelled(**common, order_id=what)
 

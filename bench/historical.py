@@ -1,8 +1,8 @@
 """What does the history cost? Each command prints one JSON object.
 
-`python -m bench.historical archive EVENTS DIRECTORY` makes events of all kinds (bench/crm.py), 20 a customer, with
-the transitions that the default rules announce, and has the archive take them in: rows a second, CPU time, and
-bytes an event on disk. `reports DIRECTORY` asks each standard report three times. `beside DIRECTORY` (in the
+`python -m bench.historical archive EVENTS DIRECTORY` makes events of all kinds (bench/crm.py), 20 a
+customer, with the transitions that the default rules announce, and has the archive take them in: rows a
+second, CPU time, and bytes an event on disk. `reports DIRECTORY` asks each standard report three times. `beside DIRECTORY` (in the
 environment of `make bench-history`) exports the tables as Parquet and asks DuckDB and ClickHouse the same.
 """
 
@@ -76,7 +76,8 @@ def archive(count: int, directory: Path) -> dict[str, float]:
         transitions.take(list(told_moves))
     client = history._client  # of the process that owns it
     for (table,) in client.query(
-        "SELECT name FROM system.tables WHERE engine LIKE '%MergeTree' AND total_rows > 0 AND database = currentDatabase()"
+        "SELECT name FROM system.tables "
+        "WHERE engine LIKE '%MergeTree' AND total_rows > 0 AND database = currentDatabase()"
     ).result_rows:
         client.command(f"OPTIMIZE TABLE `{table}`")
     (size,) = client.query(
@@ -129,8 +130,8 @@ BOTH = {
         "GROUP BY store, channel ORDER BY store, channel"
     ),
     "best customers": (
-        "SELECT customer_id, count(*) AS n, sum(amount_minor) AS paid, max(occurred_at) AS latest FROM OrderPlaced "
-        "GROUP BY customer_id ORDER BY paid DESC, customer_id LIMIT 100"
+        "SELECT customer_id, count(*) AS n, sum(amount_minor) AS paid, max(occurred_at) AS latest "
+        "FROM OrderPlaced GROUP BY customer_id ORDER BY paid DESC, customer_id LIMIT 100"
     ),
     "customers active by month": (
         "SELECT date_trunc('month', occurred_at) AS month, count(DISTINCT customer_id) AS n FROM OrderPlaced "
@@ -147,16 +148,18 @@ BOTH = {
 }
 UNNESTED = {
     "clickhouse": (
-        "SELECT line.category AS category, sum(line.quantity) AS units, sum(line.quantity * line.unit_price_minor) AS value "
+        "SELECT line.category AS category, sum(line.quantity) AS units, "
+        "sum(line.quantity * line.unit_price_minor) AS value "
         "FROM OrderPlaced ARRAY JOIN lines AS line GROUP BY category ORDER BY category"
     ),
     "duckdb": (
-        "SELECT line.category AS category, sum(line.quantity) AS units, sum(line.quantity * line.unit_price_minor) AS value "
+        "SELECT line.category AS category, sum(line.quantity) AS units, "
+        "sum(line.quantity * line.unit_price_minor) AS value "
         "FROM (SELECT unnest(lines) AS line FROM OrderPlaced) GROUP BY category ORDER BY category"
     ),
 }
 EXPORTED = {
-    "events": "SELECT type, toString(event_id) AS event_id, customer_id, occurred_at, source, channel FROM events",
+    "events": "SELECT type, customer_id, occurred_at, source, channel FROM events",
     **{
         table: f"SELECT * EXCEPT (event_id, topic, partition, offset) FROM {table}"
         for table in ("OrderPlaced", "PageViewed", "CampaignSent")

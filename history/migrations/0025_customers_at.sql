@@ -1,6 +1,6 @@
 CREATE OR REPLACE VIEW customers_at AS
-SELECT seen.customer_id AS customer_id, seen.first_at AS first_seen_at, seen.last_at AS last_seen_at, seen.number AS events,
-       nullIf(registered.kind, '') AS kind, known.traits AS traits, seen.first_source AS source, seen.first_channel AS first_channel,
+SELECT seen.customer_id AS customer_id, seen.first.1 AS first_seen_at, seen.last_at AS last_seen_at, seen.number AS events,
+       nullIf(registered.kind, '') AS kind, known.traits AS traits, seen.first.3 AS source, toString(seen.first.4) AS first_channel,
        nullIf(owners.owner_id, '') AS owner_id, belongs.segments AS segments,
        if(staged.stage = '', 'prospect', staged.stage) AS stage, if(staged.stage = '', NULL, staged.since) AS stage_since,
        bought.orders AS orders, if(orders = 0, 0, bought.net_base_minor) AS net_base_minor,
@@ -11,9 +11,7 @@ SELECT seen.customer_id AS customer_id, seen.first_at AS first_seen_at, seen.las
        if(orders = 0, NULL, bought.r) AS r, if(orders = 0, NULL, bought.f) AS f, if(orders = 0, NULL, bought.m) AS m,
        scored.bands AS bands, scored.probabilities AS probabilities
 FROM (
-    SELECT customer_id, min(occurred_at) AS first_at, max(occurred_at) AS last_at, count() AS number,
-           argMin(source, (occurred_at, event_id)) AS first_source,
-           argMin(tuple(toNullable(toString(channel))), (occurred_at, event_id)).1 AS first_channel
+    SELECT customer_id, min((occurred_at, event_id, source, channel)) AS first, max(occurred_at) AS last_at, count() AS number
     FROM records FINAL
     WHERE topic = 'headwater.events' AND customer_id != '' AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
       AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)

@@ -1,11 +1,259 @@
-"""Does every view of the history answer, with each column explained?"""
+"""Do the views say of each customer what the projections say, at any moment?"""
+
+import random
+from collections.abc import Iterator
 
 import pytest
-from clickhouse_connect.driver.client import Client
+from msgspec.structs import replace
 
 from history.migrations import statements
-from tests.integration.test_history import history, opened
+from history.store import History
+from projections import customer, rfm
+from projections import parameters as in_force
+from projections.times import DAY_MS
+from schemas.events import (
+    BaseCurrencySet,
+    CampaignClicked,
+    CampaignOpened,
+    CampaignSent,
+    CustomerEvent,
+    CustomerRegistered,
+    Event,
+    ExchangeRateSet,
+    OpportunityClosed,
+    OpportunityOpened,
+    OpportunityStageChanged,
+    OrderCancelled,
+    OrderLine,
+    OrderPlaced,
+    OrderRefunded,
+    OwnerAssigned,
+    PageViewed,
+    TicketOpened,
+    TicketResolved,
+    TraitsUpdated,
+)
+from tests.integration.test_history import EVENTS, archive, history, opened, records
+from tests.unit.streams.partition import event_id
 
 __all__ = ["history", "opened"]  # fixtures
 
-NAMES = [file.split("_", 1)[1].removesuffix(".sql") for file, sql in statements().values() if " VIEW " in sql]
+START = 19_000 * DAY_MS
+VIEWS = [file.split("_", 1)[1].removesuffix(".sql") for file, sql in statements().values() if " VIEW " in sql]
+MOMENT = "as_of = fromUnixTimestamp64Milli({at:Int64}, 'UTC')"
+CUSTOMERS = f"""
+SELECT customer_id, events, toUnixTimestamp64Milli(first_seen_at), toUnixTimestamp64Milli(last_seen_at),
+  traits, owner_id, orders, net_base_minor, recency_days, frequency, monetary_base_minor, r, f, m
+FROM customers_at({MOMENT}) ORDER BY customer_id
+"""
+
+
+def common(n: object, at: int, who: str = "ann") -> dict[str, object]:
+    return {
+        "event_id": event_id(n),
+        "customer_id": who,
+        "occurred_at": at,
+        "received_at": at,
+        "source": "shop",
+    }
+
+
+def set_at(n: object, at: int) -> dict[str, object]:
+    return {"event_id": event_id(n), "occurred_at": at, "received_at": at}
+
+
+def shop(seed: int, customers: int = 40, count: int = 600) -> Iterator[Event]:
+    """Orders in four currencies, one without a rate, with refunds, cancellations, traits and owners.
+
+    Rates are such that to convert each order is to convert their sum. Nothing is cancelled of who pays in the
+    currency without a rate: there the projections know 0 where the views know nothing.
+    """
+    chance = random.Random(seed)
+    yield BaseCurrencySet(**set_at("base", START), currency="USD")  # type: ignore[arg-type]
+    yield ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="1.5")  # type: ignore[arg-type]
+    yield ExchangeRateSet(**set_at("jpy", START), currency="JPY", base_currency="USD", rate="0.01")  # type: ignore[arg-type]
+    placed: list[tuple[str, str, str]] = []
+    for n in range(count):
+        at = START + n * DAY_MS // 4
+        what = common(n, at, f"客户-{chance.randrange(customers)}")
+        if n == count // 2:
+            yield ExchangeRateSet(**set_at("eur again", at), currency="EUR", base_currency="USD", rate="2")  # type: ignore[arg-type]
+        draw = chance.random()
+        if draw < 0.5:
+            who = str(what["customer_id"])
+            currency = chance.choice(("USD", "USD", "EUR", "JPY", "CHF" if who.endswith("0") else "EUR"))
+            amount = 2 * chance.randrange(5_000)
+            placed.append((str(what["customer_id"]), f"o{n}", currency))
+            yield OrderPlaced(**what, order_id=f"o{n}", amount_minor=amount, currency=currency)  # type: ignore[arg-type]
+        elif draw < 0.6 and placed:
+            who, order_id, currency = chance.choice(placed)
+            what = common(n, at, who)
+            yield OrderRefunded(
+                **what, order_id=order_id, amount_minor=2 * chance.randrange(200), currency=currency
+            )  # type: ignore[arg-type]
+        elif draw < 0.65 and placed:
+            who, order_id, _ = chance.choice([each for each in placed if not each[0].endswith("0")])
+            yield OrderCancelled(**common(n, at, who), order_id=order_id)  # type: ignore[arg-type]
+        elif draw < 0.75:
+            traits = {chance.choice("abc"): chance.choice(("🙂", "它", ""))}
+            yield TraitsUpdated(**what, traits=traits, removed=tuple(chance.sample("abc", 1)))  # type: ignore[arg-type]
+        elif draw < 0.8:
+            yield CustomerRegistered(**what, traits={"a": str(n)})  # type: ignore[arg-type]
+        elif draw < 0.85:
+            yield OwnerAssigned(**what, owner_id=f"owner {chance.randrange(5)}")  # type: ignore[arg-type]
+        else:
+            yield PageViewed(**what, url="/")  # type: ignore[arg-type]
+
+
+def folded(events: list[Event], at: int) -> list[tuple[object, ...]]:
+    """What the projections say of each customer at the moment."""
+    parameters = in_force.Parameters()
+    states: dict[str, customer.Customer] = {}
+    for event in (event for event in events if event.occurred_at <= at):
+        parameters = in_force.evolve(parameters, event)
+        if isinstance(event, CustomerEvent):
+            who = event.customer_id
+            states[who] = customer.evolve(states.get(who, customer.ZERO), event)
+    bare = [rfm.view(state.orders, at, parameters) for state in states.values()]
+    parameters = replace(parameters, boundaries=rfm.boundaries(bare, at, parameters))
+    found = []
+    for who, state in sorted(states.items(), key=lambda each: each[0].encode()):
+        seen = customer.view(state, at, parameters)
+        told = [
+            e for e in events if isinstance(e, CustomerEvent) and e.customer_id == who and e.occurred_at <= at
+        ]
+        owner, scores = seen.profile.owner, seen.rfm
+        found.append((
+            who, len(told), seen.engagement.first_seen_at, seen.engagement.last_seen_at, seen.profile.traits,
+            None if owner is None else owner.owner_id, seen.orders.count, scores.monetary_minor,
+            scores.recency_days, scores.frequency, scores.monetary_minor, scores.r, scores.f, scores.m,
+        ))  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_customers_are_what_the_projections_say(history: History, seed: int) -> None:
+    """Traits, owner, orders, money, and RFM scores with boundaries of then; at four moments of a year."""
+    events = list(shop(seed))
+    assert archive(history, EVENTS, {0: records(*events)}) == []
+    for day in (3, 40, 90, 400):
+        at = START + day * DAY_MS + 1
+        rows = history._client.query(CUSTOMERS, parameters={"at": at}).result_rows
+        assert [tuple(row) for row in rows] == folded(events, at)
+
+
+def test_every_view_answers_and_explains_its_columns(history: History) -> None:
+    """Of an empty history; each has a comment, and one of all events has comments of its columns."""
+    client = history._client
+    for name in VIEWS:
+        of = f"{name}({MOMENT})" if name.endswith("_at") else name
+        client.query(f"SELECT * FROM {of}", parameters={"at": START} if name.endswith("_at") else None)
+    plain = [name for name in VIEWS if not name.endswith("_at")]
+    unexplained = "WHERE comment = '' AND database = currentDatabase()"
+    query = f"SELECT table, name FROM system.columns {unexplained} AND table IN {{names:Array(String)}}"
+    assert client.query(query, parameters={"names": plain}).result_rows == []
+    query = f"SELECT name FROM system.tables {unexplained} AND engine = 'View'"
+    assert client.query(query).result_rows == []
+
+
+def test_the_view_of_a_moment_has_the_columns_of_the_view(history: History) -> None:
+    """Who knows the one knows the other."""
+    client = history._client
+    for name in {name.removesuffix("_at") for name in VIEWS if name.endswith("_at")} & set(VIEWS):
+        dated = client.query(f"SELECT * FROM {name}_at({MOMENT})", parameters={"at": START}).column_names
+        plain = client.query(f"SELECT * FROM {name}").column_names
+        assert set(plain) <= {*dated, "topic", "cause_topic", "cause_partition", "cause_offset"}, name
+
+
+async def test_a_response_belongs_to_its_message_else_to_the_latest_before_it(history: History) -> None:
+    """What a mail program opens is nobody's response, and what came after as_of has not happened."""
+    sent = {"campaign_id": "spring", "cost_minor": 3, "currency": "USD"}
+    archived = [
+        CampaignSent(**common(1, START), **sent, message_id="m1"),  # type: ignore[arg-type]
+        CampaignSent(**common(2, START + 10), **sent, message_id="m2"),  # type: ignore[arg-type]
+        CampaignSent(**common(3, START + 20), **sent),  # type: ignore[arg-type]
+        CampaignOpened(**common(4, START + 30), campaign_id="spring", message_id="m1"),  # type: ignore[arg-type]
+        CampaignOpened(**common(5, START + 12), campaign_id="spring", message_id="m2", is_automatic=True),  # type: ignore[arg-type]
+        CampaignClicked(**common(6, START + 15), campaign_id="spring"),  # type: ignore[arg-type]
+        CampaignClicked(**common(7, START + 99), campaign_id="spring"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    query = f"""
+        SELECT message_id, toUnixTimestamp64Milli(opened_at) - {START},
+          toUnixTimestamp64Milli(clicked_at) - {START}, cost_base_minor
+        FROM campaign_responses_at({MOMENT}) ORDER BY sent_at"""
+    found = history._client.query(query, parameters={"at": START + 50}).result_rows
+    assert [tuple(row) for row in found] == [("m1", 30, None, 3), ("m2", None, 15, 3), (None, None, None, 3)]
+    found = history._client.query(query, parameters={"at": START + 100}).result_rows
+    assert [row[2] for row in found] == [None, 15, 99]
+
+
+async def test_tickets_and_opportunities_have_their_latest_state(history: History) -> None:
+    """Open until they end; of each field the latest that was told."""
+    deal = {"opportunity_id": "d1"}
+    archived = [
+        TicketOpened(**common(1, START), ticket_id="t1", agent_id="eve"),  # type: ignore[arg-type]
+        TicketResolved(**common(2, START + 60_000), ticket_id="t1", resolution="solved"),  # type: ignore[arg-type]
+        OpportunityOpened(
+            **common(3, START), **deal, stage="a", amount_minor=5, currency="USD", owner_id="eve"
+        ),  # type: ignore[arg-type]
+        OpportunityStageChanged(**common(4, START + 10), **deal, to_stage="b", probability=0.5),  # type: ignore[arg-type]
+        OpportunityClosed(**common(5, START + 60_000), **deal, outcome="lost", competitor="它"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    tickets = f"SELECT ticket_id, agent_id, resolution, resolved_at IS NULL FROM tickets_at({MOMENT})"
+    columns = "stage, base_minor, probability, owner_id, outcome, competitor"
+    deals = f"SELECT {columns} FROM opportunities_at({MOMENT})"
+    for at, ticket, opportunity in (
+        (START, ("t1", "eve", None, 1), ("a", 5, None, "eve", None, None)),
+        (START + 20, ("t1", "eve", None, 1), ("b", 5, 0.5, "eve", None, None)),
+        (START + 99_999, ("t1", "eve", "solved", 0), ("b", 5, 0.5, "eve", "lost", "它")),
+    ):
+        assert history._client.query(tickets, parameters={"at": at}).result_rows == [ticket]
+        assert history._client.query(deals, parameters={"at": at}).result_rows == [opportunity]
+
+
+async def test_lines_and_costs_follow_their_order(history: History) -> None:
+    """A cost that one line does not say is not known of the order; a cancelled order cost nothing."""
+    told = {"currency": "USD", "amount_minor": 100}
+    whole = (
+        OrderLine(sku="a", quantity=2, unit_price_minor=30, cost_minor=10),
+        OrderLine(sku="b", quantity=1, unit_price_minor=40, cost_minor=5),
+    )
+    archived = [
+        OrderPlaced(**common(1, START), **told, order_id="o1", lines=whole),  # type: ignore[arg-type]
+        OrderPlaced(
+            **common(2, START),
+            **told,
+            order_id="o2",
+            lines=(*whole, OrderLine(sku="c", quantity=1, unit_price_minor=1)),
+        ),  # type: ignore[arg-type]
+        OrderPlaced(**common(3, START), **told, order_id="o3"),  # type: ignore[arg-type]
+        OrderPlaced(**common(4, START), **told, order_id="o4", lines=whole),  # type: ignore[arg-type]
+        OrderCancelled(**common(5, START), order_id="o4"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    query = "SELECT order_id, base_minor, cost_base_minor FROM orders ORDER BY order_id"
+    assert history._client.query(query).result_rows == [
+        ("o1", 100, 25),
+        ("o2", 100, None),
+        ("o3", 100, None),
+        ("o4", 0, 0),
+    ]
+    columns = "line, sku, value_base_minor, cost_base_minor"
+    query = f"SELECT {columns} FROM order_lines WHERE order_id = 'o2' ORDER BY line"
+    assert history._client.query(query).result_rows == [(1, "a", 60, 20), (2, "b", 40, 5), (3, "c", 1, None)]
+
+
+async def test_months_end_with_what_was_known_then(history: History) -> None:
+    """From that of the first order to the latest: orders so far, those of the month, silence at its end."""
+    month = 30 * DAY_MS
+    archived = [
+        OrderPlaced(**common(1, START), order_id="o1", amount_minor=10, currency="USD"),  # type: ignore[arg-type]
+        OrderPlaced(**common(2, START + 2 * month), order_id="o2", amount_minor=5, currency="USD"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    columns = "toString(month), orders, net_base_minor, orders_in_month, recency_days"
+    query = f"SELECT {columns} FROM customer_months ORDER BY month"
+    rows = history._client.query(query).result_rows
+    assert rows == [("2022-01-01", 1, 10, 1, 23), ("2022-02-01", 1, 10, 0, 51), ("2022-03-01", 2, 15, 1, 0)]

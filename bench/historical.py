@@ -2,8 +2,9 @@
 
 `python -m bench.historical archive EVENTS DIRECTORY` makes events of all kinds (bench/crm.py), 20 a
 customer, with the transitions that the default rules announce, and has the archive take them in: rows a
-second, CPU time, and bytes an event on disk. `reports DIRECTORY` asks each standard report three times. `beside DIRECTORY` (in the
-environment of `make bench-history`) exports the tables as Parquet and asks DuckDB and ClickHouse the same.
+second, CPU time, and bytes an event on disk. `reports DIRECTORY` asks each standard report three times.
+`beside DIRECTORY`, in the environment of `make bench-history`, exports tables as Parquet and asks DuckDB and
+ClickHouse the same.
 """
 
 import asyncio

@@ -19,7 +19,7 @@ COMPOSE := docker compose
 # Kafka's tests wait more than they work: three files at a time, each with a broker of its own
 BROKERS := $(if $(HEADWATER_TEST_KAFKA_URL),,--numprocesses 3 --dist loadfile)
 
-.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser java lint format bench bench-kafka bench-models bench-deliveries chaos clean-data clean lock
+.PHONY: help setup setup-dev demo serve doctor up down docker secrets test test-unit browser java lint format bench bench-kafka bench-models bench-deliveries bench-history chaos clean-data clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ bench-models: $(BENCH_VENV)/.ready ## judge the scores beside what people would 
 
 bench-deliveries: $(VENV)/.ready-dev ## measure the bars of deliveries and write bench/results/ (5 minutes)
 	$(BIN)/python -m bench.deliveries $(ARGS)
+
+bench-history: $(BENCH_VENV)/.ready ## ask ten million events every report, and beside DuckDB (15 minutes)
+	$(BENCH_VENV)/bin/python -m bench.history $(ARGS)
 
 chaos: $(VENV)/.ready-dev java ## kill what delivers, and workers hundreds of times over a million events on a real Kafka (hours)
 	HEADWATER_CHAOS=1 $(BIN)/python -m pytest tests/integration/test_delivery_survival.py

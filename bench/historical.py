@@ -80,7 +80,7 @@ def archive(count: int, directory: Path) -> dict[str, float]:
         "SELECT name FROM system.tables "
         "WHERE engine LIKE '%MergeTree' AND total_rows > 0 AND database = currentDatabase()"
     ).result_rows:
-        client.command(f"OPTIMIZE TABLE `{table}`")
+        client.command(f"OPTIMIZE TABLE `{table}` FINAL")
     (size,) = client.query(
         "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase() "
         "AND table IN (SELECT _table FROM records WHERE topic = {topic:String} GROUP BY _table)",

@@ -1,7 +1,7 @@
 """Does the history reach its bars? `make bench-history`, which also writes bench/results/history.json.
 
-`ARGS='--events 200000'` is a look, and writes nothing; `--directory PATH` keeps what was archived, and asks it
-again where it is there.
+`ARGS='--events 200000'` is a look, and writes nothing; `--directory PATH` keeps what was archived, and asks
+it again where it is there.
 """
 
 import sys
@@ -15,7 +15,16 @@ from bench.report import Row, show, write
 from bench.running import measured
 
 RESULTS = Path(__file__).parent / "results" / "history.json"
-PACKAGES = ("chdb", "clickhouse-connect", "duckdb", "pyarrow", "mlxtend", "prefixspan", "scikit-learn", "scipy")
+PACKAGES = (
+    "chdb",
+    "clickhouse-connect",
+    "duckdb",
+    "pyarrow",
+    "mlxtend",
+    "prefixspan",
+    "scikit-learn",
+    "scipy",
+)
 EVENTS = 10_000_000
 MINED = {"association_rules", "sequences"}  # whole algorithms over all baskets: 15 s
 

@@ -147,6 +147,7 @@ async def running(
             except CANNOT_START as error:
                 raise Refused(str(error)) from error
             work = [read_model.run(), archive.run(), models.run(), engine.calibrate_daily(read_model)]
+            work.append(history.keep_merged())
             work.append(deliveries.run() if reactor is None else reactor.run())
             if learns:
                 learner = Learner(

@@ -9,11 +9,12 @@ from threading import Thread
 from typing import TypeVar
 from uuid import uuid4
 
+import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import catalogue, ddl, migrations, reporting, sql
-from history.address import BadAddress, parse
+from history import catalogue, ddl, merging, migrations, reporting, sql
+from history.address import BadAddress, Embedded, parse
 from history.archive import HistoryWriter
 from history.client import (
     ANALYST,
@@ -25,6 +26,7 @@ from history.client import (
     answering,
     cannot_open,
     connect,
+    said,
 )
 from history.decisions import Activity, Decision, Wanted, activity, decisions, steps
 from history.guard import Guard
@@ -37,6 +39,9 @@ from projections.triggers.uplift import Arm
 T = TypeVar("T")
 
 STOP_EVERY_S = 0.1
+MERGE_EVERY_S = 30.0
+
+logger = structlog.get_logger(__name__)
 
 
 class Lane:
@@ -76,13 +81,21 @@ class History:
     """The archive writes, timelines read, analysts ask and reports answer: none waits for another."""
 
     def __init__(
-        self, writer: Client, reader: Lane, analyst: Lane, reports: Lane, guard: Guard, mark: str
+        self,
+        writer: Client,
+        reader: Lane,
+        analyst: Lane,
+        reports: Lane,
+        merger: Lane | None,
+        guard: Guard,
+        mark: str,
     ) -> None:
         self._client = writer
         self._mark = mark  # of the lanes' queries, among all that the server runs
         self._reader = reader
         self._analyst = analyst
         self._reports = reports
+        self._merger = merger
         self._guard = guard
         self.writer = HistoryWriter(writer)
 
@@ -108,7 +121,9 @@ class History:
             reader = Lane("history-reader", partial(connect, url, {**marked, **READER}, database))
             analyst = Lane("history-analyst", partial(connect, url, {**marked, **ANALYST}, database))
             reports = Lane("history-reports", partial(connect, url, {**marked, **REPORTS}, database))
-            return cls(writer, reader, analyst, reports, _guard(writer), mark)
+            embedded = isinstance(parse(url), Embedded)
+            merger = Lane("history-merger", partial(connect, url, WRITER, database)) if embedded else None
+            return cls(writer, reader, analyst, reports, merger, _guard(writer), mark)
         except BaseException as error:
             for client in clients:
                 client.close()
@@ -172,6 +187,22 @@ class History:
         """Whom the trigger told and whom it held out, and how many reached the goal since."""
         return await self._reader.run(lambda client: arms(client, trigger, goal, outcome_days, as_of_ms))
 
+    async def keep_merged(self) -> None:
+        """Merge for ever what a load left in several parts, once it stands still; see history/merging.py.
+
+        Of an embedded history alone: a server merges as its operator has it.
+        """
+        before: Mapping[str, int] = {}
+        while self._merger is not None:
+            await asyncio.sleep(MERGE_EVERY_S)
+            found = await self._merger.run(merging.loose)
+            for table in [table for table, rows in found.items() if before.get(table) == rows]:
+                try:
+                    await self._merger.run(partial(merging.merge, table=table))
+                except DatabaseError as error:  # no room on the disk, say: reads go on as they were
+                    logger.warning("history_not_merged", table=table, reason=said(error))
+            before = found
+
     async def archived(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the offset of the next record to archive, of those begun."""
         query = "SELECT topic, partition, max(upto) FROM archived GROUP BY topic, partition"
@@ -182,11 +213,17 @@ class History:
         """Stop running queries, then close the engine; blocks meanwhile. The archive must have stopped."""
         for lane in (self._reader, self._analyst, self._reports):
             lane.close(self._stop)
+        if self._merger is not None:
+            self._merger.close(self._stop_merging)
+            self._client.command("SYSTEM START MERGES")
         self._client.close()
 
     def _stop(self) -> None:
         with suppress(DatabaseError):  # of a server that is away, or lets nobody kill: its own limits end it
             self._client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{self._mark}' ASYNC")
+
+    def _stop_merging(self) -> None:
+        self._client.command("SYSTEM STOP MERGES")
 
 
 def _prepare(client: Client, database: str) -> None:

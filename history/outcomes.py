@@ -10,16 +10,18 @@ SELECT customer_id, occurred_at AS at FROM {goal:Identifier} FINAL
 WHERE topic = 'headwater.events' AND (topic, partition, offset)
   NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
 """
+MEANT = """
+  SELECT trigger, customer_id, occurred_at, offset, if(verdict = 'holdout', 'holdout', 'send') AS arm
+  FROM TriggerDecided FINAL
+  WHERE verdict IN ('send', 'holdout', 'quiet') AND kind != 'correction' AND topic = 'headwater.decisions'
+  UNION ALL
+  SELECT trigger, customer_id, occurred_at, offset, 'send'
+  FROM DecisionDeferred FINAL
+  WHERE topic = 'headwater.decisions'
+"""
 ARMS = """
 WITH meant AS (
-  SELECT customer_id, occurred_at, offset, if(verdict = 'holdout', 'holdout', 'send') AS arm
-  FROM TriggerDecided FINAL
-  WHERE trigger = {trigger:String} AND verdict IN ('send', 'holdout', 'quiet') AND kind != 'correction'
-    AND topic = 'headwater.decisions'
-  UNION ALL
-  SELECT customer_id, occurred_at, offset, 'send'
-  FROM DecisionDeferred FINAL
-  WHERE trigger = {trigger:String} AND topic = 'headwater.decisions'
+  SELECT * FROM (MEANT) WHERE trigger = {trigger:String}
 ), first AS (
   SELECT customer_id, argMin(arm, (occurred_at, offset)) AS arm, min(occurred_at) AS decided_at
   FROM meant
@@ -41,7 +43,7 @@ def arms(client: Client, trigger: str, goal: str, outcome_days: int, as_of_ms: i
     The goal counts within `outcome_days` after the decision; a cancelled order does not.
     """
     asked = {"trigger": trigger, "goal": goal, "days": outcome_days, "as_of_ms": as_of_ms}
-    query = ARMS.replace("GOAL", GOALS.get(goal, ANY_GOAL))
+    query = ARMS.replace("MEANT", MEANT).replace("GOAL", GOALS.get(goal, ANY_GOAL))
     found = {
         arm: Arm(customers, reached) for arm, customers, reached in client.query(query, asked).result_rows
     }

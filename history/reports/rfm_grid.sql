@@ -1,0 +1,30 @@
+-- How many customers are in each RFM cell, and what do they bring?
+-- ---
+-- title = "RFM grid"
+-- group = "rfm"
+-- chart = { kind = "heatmap", x = "f", y = "r", value = "customers" }
+-- [columns]
+-- r = { unit = "score", means = "Recency score, 5 the most recent." }
+-- f = { unit = "score", means = "Frequency score, 5 the most frequent." }
+-- customers = { unit = "customers", means = "Customers of the cell." }
+-- share = { unit = "share", means = "Of all customers with an order." }
+-- orders = { unit = "orders", means = "Their orders to date." }
+-- net = { unit = "money", means = "Their net to date; null where nobody is, or nothing can be converted." }
+-- net_share = { unit = "share", means = "Of the net of all cells." }
+-- recency_days = { unit = "days", means = "Mean of their days since the last order." }
+WITH cells AS (
+    SELECT r, f, count() AS customers, sum(orders) AS orders, sum(net_base_minor) AS net, avg(recency_days) AS recency_days
+    FROM customers_at(as_of = {as_of:DateTime64(3, 'UTC')})
+    WHERE r IS NOT NULL
+    GROUP BY r, f
+)
+SELECT r, f, sum(told.customers) AS customers, customers / sum(customers) OVER () AS share, sum(told.orders) AS orders,
+       sum(told.net) AS net, net / nullIf(sum(net) OVER (), 0) AS net_share, max(told.recency_days) AS recency_days
+FROM (
+    SELECT assumeNotNull(r) AS r, assumeNotNull(f) AS f, customers, orders, net, recency_days FROM cells
+    UNION ALL
+    SELECT toUInt8(5 - intDiv(number, 5)), toUInt8(5 - number % 5), 0, 0, NULL, NULL FROM numbers(25)
+) AS told
+GROUP BY r, f
+HAVING (SELECT count() FROM cells) > 0
+ORDER BY r DESC, f DESC

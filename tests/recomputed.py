@@ -74,13 +74,19 @@ def orders(events: Sequence[Event], as_of: str) -> pd.DataFrame:
 def lines(events: Sequence[Event], as_of: str) -> pd.DataFrame:
     """Lines of those orders: customer_id, order_id, at, line, sku, category, value (quantity × price)."""
     rows = [
-        (row.customer_id, row.order_id, row.at, at, one.sku, one.category, one.quantity * one.unit_price_minor)
+        (
+            row.customer_id,
+            row.order_id,
+            row.at,
+            at,
+            one.sku,
+            one.category,
+            one.quantity * one.unit_price_minor,
+        )
         for row in orders(events, as_of).itertuples()
         for at, one in enumerate(row.lines, start=1)
     ]
-    return pd.DataFrame(
-        rows, columns=["customer_id", "order_id", "at", "line", "sku", "category", "value"]
-    )
+    return pd.DataFrame(rows, columns=["customer_id", "order_id", "at", "line", "sku", "category", "value"])
 
 
 def minor(amounts: Iterable[object], digits: int = 2) -> list[int | None]:

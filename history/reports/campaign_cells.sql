@@ -25,11 +25,12 @@ WITH responses AS (
     WHERE {campaign:Nullable(String)} IS NULL OR campaign_id = {campaign:Nullable(String)}
     GROUP BY customer_id
 )
-SELECT scored.r AS r, scored.f AS f, count() AS customers, sum(responses.sent) AS sent,
+SELECT nullIf(buyers.r, 0) AS r, nullIf(buyers.f, 0) AS f, count() AS customers, sum(responses.sent) AS sent,
        sum(responses.delivered) AS delivered, sum(responses.opened) AS opened, sum(responses.clicked) AS clicked,
        sum(responses.redeemed) AS redeemed, opened / nullIf(delivered, 0) AS open_rate,
        clicked / nullIf(delivered, 0) AS click_rate, redeemed / nullIf(delivered, 0) AS redeem_rate
-FROM (SELECT customer_id, r, f FROM customers_at(as_of = {as_of:DateTime64(3, 'UTC')})) AS scored
-JOIN responses ON responses.customer_id = scored.customer_id
+FROM responses
+LEFT JOIN (SELECT customer_id, r, f FROM buyers_at(as_of = {as_of:DateTime64(3, 'UTC')})) AS buyers
+    ON buyers.customer_id = responses.customer_id
 GROUP BY r, f
 ORDER BY r DESC NULLS LAST, f DESC NULLS LAST

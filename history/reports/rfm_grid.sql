@@ -14,14 +14,13 @@
 -- recency_days = { unit = "days", means = "Mean of their days since the last order." }
 WITH cells AS (
     SELECT r, f, count() AS customers, sum(orders) AS orders, sum(net_base_minor) AS net, avg(recency_days) AS recency_days
-    FROM customers_at(as_of = {as_of:DateTime64(3, 'UTC')})
-    WHERE r IS NOT NULL
+    FROM buyers_at(as_of = {as_of:DateTime64(3, 'UTC')})
     GROUP BY r, f
 )
 SELECT r, f, sum(told.customers) AS customers, customers / sum(customers) OVER () AS share, sum(told.orders) AS orders,
        sum(told.net) AS net, net / nullIf(sum(net) OVER (), 0) AS net_share, max(told.recency_days) AS recency_days
 FROM (
-    SELECT assumeNotNull(r) AS r, assumeNotNull(f) AS f, customers, orders, net, recency_days FROM cells
+    SELECT r, f, customers, orders, net, recency_days FROM cells
     UNION ALL
     SELECT toUInt8(5 - intDiv(number, 5)), toUInt8(5 - number % 5), 0, 0, NULL, NULL FROM numbers(25)
 ) AS told

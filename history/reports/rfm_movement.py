@@ -8,7 +8,7 @@ chart = { kind = "heatmap", x = "after", y = "before", value = "customers" }
 since = { kind = "date", means = "The earlier of the two days, as it begins where the business is; 90 days before as_of when left out." }
 of = { kind = "choice", choices = ["total", "r", "f", "m", "cell", "stage"], default = "total", means = "What moves: the band of the total score r + f + m (13-15, 10-12, 7-9, 4-6, 3), one score, the cell r × f, or the lifecycle stage." }
 [columns]
-before = { unit = "text", means = "Where they were then, by the boundaries of then; none: without an order, or of the stage, not yet seen." }
+before = { unit = "text", means = "Where they were then, by the boundaries of then; none: without an order, or of the stage, before one was announced." }
 after = { unit = "text", means = "Where they are as of the report, by its boundaries." }
 customers = { unit = "customers", means = "Customers who went that way, or stayed." }
 share = { unit = "share", means = "Of all who were there before." }
@@ -28,15 +28,21 @@ PLACES = {
     "f": "toString(f)",
     "m": "toString(m)",
     "cell": "concat(toString(r), '×', toString(f))",
-    "stage": "toNullable(stage)",
+    "stage": "NULL",
 }
+STAGES = """
+    UNION ALL
+    SELECT customer_id, stage, 0, false FROM stages_at(as_of = {since:DateTime64(3, 'UTC')})
+    UNION ALL
+    SELECT customer_id, stage, 0, true FROM stages_at(as_of = {as_of:DateTime64(3, 'UTC')})
+"""
 MOVED = """
 WITH places AS (
     SELECT customer_id, PLACE AS place, ifNull(net_base_minor, 0) AS net, false AS is_after
-    FROM customers_at(as_of = {since:DateTime64(3, 'UTC')})
+    FROM buyers_at(as_of = {since:DateTime64(3, 'UTC')})
     UNION ALL
     SELECT customer_id, PLACE, ifNull(net_base_minor, 0), true
-    FROM customers_at(as_of = {as_of:DateTime64(3, 'UTC')})
+    FROM buyers_at(as_of = {as_of:DateTime64(3, 'UTC')}) STAGES
 )
 SELECT before, after, count() AS customers, customers / sum(customers) OVER (PARTITION BY before) AS share, sum(grown) AS net
 FROM (
@@ -60,4 +66,5 @@ def report(
     if begins > as_of:
         raise CannotAnswer(f"{day} is after {as_of:%Y-%m-%d}: ask since an earlier day.")
     moment = clickhouse_time(int(begins.timestamp() * 1000))
-    return ask(MOVED.replace("PLACE", PLACES[of]), since=moment).to_pydict()  # type: ignore[no-any-return]
+    query = MOVED.replace("PLACE", PLACES[of]).replace("STAGES", STAGES if of == "stage" else "")
+    return ask(query, since=moment).to_pydict()  # type: ignore[no-any-return]

@@ -42,7 +42,9 @@ def rules(lines: pd.DataFrame, item: str, support: float, confidence: float) -> 
     """By mlxtend's own fpgrowth, of one row a basket."""
     baskets = lines.groupby(["customer_id", "order_id"]).ngroup()
     bought = pd.crosstab(baskets, lines[item]).astype(bool)
-    sets = fpgrowth(bought.reindex(range(baskets.nunique()), fill_value=False), support, use_colnames=True, max_len=3)
+    sets = fpgrowth(
+        bought.reindex(range(baskets.nunique()), fill_value=False), support, use_colnames=True, max_len=3
+    )
     found = association_rules(sets, metric="confidence", min_threshold=confidence)
     return pd.DataFrame(
         {
@@ -55,7 +57,11 @@ def rules(lines: pd.DataFrame, item: str, support: float, confidence: float) -> 
 
 @pytest.mark.parametrize(
     ("level", "item", "as_of", "support"),
-    [("product", "sku", END, 0.005), ("category", "category", END, 0.04), ("category", "category", MIDDLE, 0.05)],
+    [
+        ("product", "sku", END, 0.005),
+        ("category", "category", END, 0.04),
+        ("category", "category", MIDDLE, 0.05),
+    ],
 )
 async def test_rules_are_those_of_mlxtend(
     history: History, events: list[Event], level: str, item: str, as_of: str, support: float
@@ -119,7 +125,11 @@ def has(sequence: Sequence[str], wanted: Sequence[str]) -> bool:
 
 @pytest.mark.parametrize(
     ("level", "item", "as_of", "repeats"),
-    [("category", "category", END, "merge"), ("category", "category", MIDDLE, "keep"), ("product", "sku", END, "merge")],
+    [
+        ("category", "category", END, "merge"),
+        ("category", "category", MIDDLE, "keep"),
+        ("product", "sku", END, "merge"),
+    ],
 )
 async def test_sequences_are_those_of_prefixspan(
     history: History, events: list[Event], level: str, item: str, as_of: str, repeats: str
@@ -129,9 +139,7 @@ async def test_sequences_are_those_of_prefixspan(
     mined = PrefixSpan(sequences)
     mined.minlen, mined.maxlen = 2, 3
     expected = [times for times, _ in mined.topk(40)]
-    found = await answer(
-        history, "sequences", as_of=as_of, level=level, longest=3, repeats=repeats, rows=40
-    )
+    found = await answer(history, "sequences", as_of=as_of, level=level, longest=3, repeats=repeats, rows=40)
     assert list(found["customers"]) == expected
     assert set(found["of"]) == {len(sequences)}
     for row in found.itertuples():
@@ -152,7 +160,9 @@ def pairs(lines: pd.DataFrame, item: str, known: set[str]) -> pd.DataFrame:
     found["followed"] = found["bought"].map(first.value_counts())
     found["share"] = found["times"] / found["followed"]
     found["lift"] = found["share"] / (found["next"].map(second.value_counts()) / len(rows))
-    return found.sort_values(["times", "bought", "next"], ascending=[False, True, True]).reset_index(drop=True)
+    return found.sort_values(["times", "bought", "next"], ascending=[False, True, True]).reset_index(
+        drop=True
+    )
 
 
 @pytest.mark.parametrize(
@@ -170,6 +180,8 @@ async def test_the_next_order_is_counted(
     found = await answer(history, "next_product", as_of=as_of, level=level, items=100, rows=10_000)
     pd.testing.assert_frame_equal(found, expected[list(found)], check_dtype=False)
     name = expected["bought"].iloc[-1]
-    only = await answer(history, "next_product", as_of=as_of, level=level, bought=name, items=100, rows=10_000)
+    only = await answer(
+        history, "next_product", as_of=as_of, level=level, bought=name, items=100, rows=10_000
+    )
     of_one = expected[expected["bought"] == name].reset_index(drop=True)
     pd.testing.assert_frame_equal(only, of_one[list(only)], check_dtype=False)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -72,7 +71,10 @@ async def test_rules_are_those_of_mlxtend(
     found = await answer(
         history,
         "association_rules",
-        **{"as_of": as_of, "level": level, "minimum_support": support, "minimum_confidence": 0.2},
+        as_of=as_of,
+        level=level,
+        minimum_support=support,
+        minimum_confidence=0.2,
         rows=10_000,
     )
     assert len(expected) > 20

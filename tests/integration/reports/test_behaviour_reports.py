@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,7 +40,7 @@ PAGES = (
 
 
 def story(customers: int = 300) -> Iterator[Event]:
-    """Visits of some 90 days, by a fixed seed: with and without sessions, reloads, ties, orders, cancellations."""
+    """Visits of some 90 days, by a fixed seed: with sessions or none, reloads, ties and cancelled orders."""
     random, number = np.random.default_rng(11), 0
 
     def known(customer: str, at: int) -> dict[str, Any]:
@@ -188,8 +188,8 @@ async def test_the_funnel_counts_how_far_customers_came(
     assert list(found["step"]) == ["page", "product", "cart", "order"]
     assert list(found["customers"]) == reached
     assert list(found["share"]) == [each / reached[0] for each in reached]
-    assert found["of_step_before"].tolist()[1:] == [b / a for a, b in zip(reached, reached[1:], strict=False)]
-    assert found["dropped"].tolist()[1:] == [a - b for a, b in zip(reached, reached[1:], strict=False)]
+    assert found["of_step_before"].tolist()[1:] == [b / a for a, b in pairwise(reached)]
+    assert found["dropped"].tolist()[1:] == [a - b for a, b in pairwise(reached)]
     assert found.loc[0, ["of_step_before", "dropped"]].isna().all()
 
 

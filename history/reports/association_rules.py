@@ -27,37 +27,20 @@ from itertools import islice
 from math import ceil
 from typing import Any
 
-from history.report_values import Value
 from history.reporting import Ask, CannotAnswer
 
 MOST_ITEMSETS = 50_000
-LINES = """
-    lines AS (
-        SELECT cityHash64(customer_id, order_id) AS basket,
-               if({level:String} = 'category', category, toNullable(sku)) AS item
-        FROM order_lines_at(as_of = {as_of:DateTime64(3, 'UTC')})
-        WHERE NOT cancelled
-    )
-"""
-SETS = (
-    LINES
-    + """,
-    (SELECT uniqExact(basket) FROM lines) AS all_baskets,
-    frequent AS (
-        SELECT item FROM lines WHERE item IS NOT NULL GROUP BY item
-        HAVING uniqExact(basket) >= {minimum_support:Float64} * all_baskets
-        ORDER BY uniqExact(basket) DESC, item LIMIT {items:UInt32}
-    ),
-    sets AS (
-        SELECT basket, arraySort(groupUniqArray(assumeNotNull(item))) AS bought
-        FROM lines WHERE item IN (SELECT item FROM frequent) AND basket % {parts:UInt64} = 0
-        GROUP BY basket
-    )
-"""
+SETS = """
+WITH sets AS (
+    SELECT cityHash64(customer_id, order_id) AS basket,
+           arraySort(arrayDistinct(groupArray(if({level:String} = 'category', category, toNullable(sku))))) AS bought
+    FROM order_lines_at(as_of = {as_of:DateTime64(3, 'UTC')})
+    WHERE NOT cancelled AND cityHash64(customer_id, order_id) % {parts:UInt64} = 0
+    GROUP BY basket
 )
-COUNTS = f"WITH {LINES} SELECT uniqExact(basket) AS baskets FROM lines WHERE basket % {{parts:UInt64}} = 0"
-DIFFERENT = f"WITH {SETS} SELECT uniqExact(bought) AS different FROM sets"
-BASKETS = f"WITH {SETS} SELECT bought, count() AS times FROM sets GROUP BY bought ORDER BY bought"
+"""
+DIFFERENT = f"{SETS} SELECT uniqExact(cityHash64(bought)) AS different FROM sets"
+BASKETS = f"{SETS} SELECT bought, count() AS times FROM sets GROUP BY bought ORDER BY bought"
 
 
 def report(
@@ -72,16 +55,14 @@ def report(
     rows: int,
     **_: object,
 ) -> Mapping[str, Sequence[object]]:
-    asked: dict[str, Value] = {"level": level, "minimum_support": minimum_support, "items": items}
-    different = ask(DIFFERENT, **asked, parts=1)["different"][0].as_py()
-    parts = max(1, ceil(different / baskets))
-    of = ask(COUNTS, level=level, parts=parts)["baskets"][0].as_py()
-    if not of:
-        raise CannotAnswer(f"No data yet: no order has a line with a {level}.")
-    found = ask(BASKETS, **asked, parts=parts)
+    different = ask(DIFFERENT, level=level, parts=1)["different"][0].as_py()
+    found = ask(BASKETS, level=level, parts=max(1, ceil(different / baskets)))
     bought, times = found["bought"].to_pylist(), found["times"].to_pylist()
+    of = sum(times)
+    if not any(bought):
+        raise CannotAnswer(f"No data yet: no order has a line with a {level}.")
     least = max(1, ceil(minimum_support * of))
-    sets = dict(islice(_itemsets(bought, times, least, longest), MOST_ITEMSETS + 1))
+    sets = dict(islice(_itemsets(bought, times, least, longest, items), MOST_ITEMSETS + 1))
     if len(sets) > MOST_ITEMSETS:
         raise CannotAnswer(
             f"More than {MOST_ITEMSETS:,} sets of {level}s are that frequent: raise minimum_support "
@@ -92,13 +73,15 @@ def report(
             f"No two of a {level} are in {least:,} of {of:,} baskets: lower minimum_support, if there are more."
         )
     rules = _rules(sets, of, minimum_confidence)
+    if not rules:
+        raise CannotAnswer(f"No rule has a confidence of {minimum_confidence:g}: lower minimum_confidence.")
     rules.sort(key=lambda rule: (-rule["lift"], -rule["baskets"], rule["when"], rule["then"]))
     columns = ("when", "then", "baskets", "support", "confidence", "lift", "of")
     return {column: [rule[column] for rule in rules[:rows]] for column in columns}
 
 
 def _itemsets(
-    bought: list[list[str]], times: list[int], least: int, longest: int
+    bought: list[list[str]], times: list[int], least: int, longest: int, items: int
 ) -> Iterator[tuple[frozenset[str], int]]:
     """Each frequent set with the number of its baskets: FP-growth over different baskets with their number.
 
@@ -112,8 +95,9 @@ def _itemsets(
     for basket, number in zip(bought, times, strict=True):
         for item in basket:
             counts[item] = counts.get(item, 0) + number
-    kept = sorted((item for item, number in counts.items() if number >= least), key=lambda i: (counts[i], i))
-    rank = {item: at for at, item in enumerate(kept)}
+    frequent = (item for item, number in counts.items() if number >= least)
+    kept = sorted(frequent, key=lambda item: (-counts[item], item))[:items]
+    rank = {item: at for at, item in enumerate(reversed(kept))}
     tree = FPTree(rank)
     for basket, number in zip(bought, times, strict=True):
         tree.insert_itemset(

@@ -60,7 +60,7 @@ WITH
     )
 SELECT coupon, sum(each.redemptions) AS redemptions, count() AS customers, countIf(is_new) AS new_customers,
        new_customers / customers AS new_share, sum(each.orders) AS orders, sum(each.discount) AS discount,
-       sum(each.net) AS net, toInt64(roundBankers(net / nullIf(orders, 0))) AS average_order,
+       sum(each.net) AS net, accurateCastOrNull(roundBankers(net / orders), 'Int64') AS average_order,
        discount / nullIf(net + discount, 0) AS discount_rate
 FROM (
     SELECT coupon, customer_id, count() AS redemptions, countIf(is_order) AS orders, sum(uses.discount) AS discount,

@@ -22,54 +22,56 @@ enough = { unit = "text", means = "yes: at least 100 customers in either; no: to
 """
 
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 
 from history.outcomes import MEANT
 from history.reporting import Ask
 from projections.triggers.uplift import ENOUGH, Arm, difference
 
-TRIGGERS = """
-SELECT trigger AS name, customer_id, argMin(arm, (occurred_at, offset)) = 'holdout' AS is_held_out,
-       min(occurred_at) AS since
-FROM (MEANT)
-WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
-GROUP BY name, customer_id
-"""
-CAMPAIGNS = """
-SELECT campaign_id AS name, customer_id, argMin(lower(ifNull(variant, '')) = 'control', sent_at) AS is_held_out,
-       min(sent_at) AS since
-FROM campaign_responses_at(as_of = {as_of:DateTime64(3, 'UTC')})
-GROUP BY name, customer_id
-"""
+FIRSTS = """
+    SELECT 'trigger' AS kind, trigger AS name, customer_id, argMin(arm, (occurred_at, offset)) = 'holdout' AS is_held_out,
+           min(occurred_at) AS since
+    FROM (MEANT)
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    GROUP BY name, customer_id
+    UNION ALL
+    SELECT 'campaign', campaign_id, customer_id, argMin(lower(ifNull(variant, '')) = 'control', (occurred_at, event_id)),
+           min(occurred_at)
+    FROM CampaignSent FINAL
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND campaign_id IN (SELECT campaign_id FROM CampaignSent FINAL WHERE lower(ifNull(variant, '')) = 'control')
+    GROUP BY campaign_id, customer_id
+""".replace("MEANT", MEANT)
 ARMS = """
-WITH firsts AS (
-    SELECT name, customer_id, is_held_out, since FROM (FIRSTS)
-    WHERE since + toIntervalDay({days:UInt32}) <= {as_of:DateTime64(3, 'UTC')}
+SELECT first.1 AS kind, first.2 AS name, first.3 AS is_held_out, count() AS customers,
+       countIf(arrayExists(at -> at > first.4 AND at <= first.4 + toIntervalDay({days:UInt32}), placed)) AS ordered
+FROM (
+    SELECT customer_id, groupArrayIf((kind, name, is_held_out, at), kind != '') AS firsts, groupArrayIf(at, kind = '') AS placed
+    FROM (
+        SELECT kind, name, customer_id, is_held_out, since AS at FROM (FIRSTS)
+        WHERE since + toIntervalDay({days:UInt32}) <= {as_of:DateTime64(3, 'UTC')}
+        UNION ALL
+        SELECT '', '', customer_id, false, placed_at FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
+        WHERE NOT cancelled
+    )
+    GROUP BY customer_id
+    HAVING notEmpty(firsts)
 )
-SELECT name, is_held_out, count() AS customers, countIf((name, customer_id) IN (
-    SELECT firsts.name, firsts.customer_id
-    FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS orders
-    JOIN firsts ON firsts.customer_id = orders.customer_id
-    WHERE NOT orders.cancelled AND orders.placed_at > firsts.since
-      AND orders.placed_at <= firsts.since + toIntervalDay({days:UInt32})
-)) AS ordered
-FROM firsts
-GROUP BY name, is_held_out
-"""
+ARRAY JOIN firsts AS first
+GROUP BY kind, name, is_held_out
+ORDER BY kind DESC, name
+""".replace("FIRSTS", FIRSTS)
 
 
 def report(ask: Ask, *, days: int, **_: object) -> Mapping[str, Sequence[object]]:
-    rows = []
-    for kind, firsts in (("trigger", TRIGGERS.replace("MEANT", MEANT)), ("campaign", CAMPAIGNS)):
-        arms: dict[str, dict[bool, Arm]] = {}
-        for each in ask(ARMS.replace("FIRSTS", firsts), days=days).to_pylist():
-            arm = Arm(each["customers"], each["ordered"])
-            arms.setdefault(each["name"], {})[bool(each["is_held_out"])] = arm
-        for name, found in arms.items():
-            if kind == "trigger" or True in found:  # else the campaign has no control
-                rows.append(_row(kind, name, found.get(False, Arm(0, 0)), found.get(True, Arm(0, 0))))
-    rows.sort(key=itemgetter("name"))
-    rows.sort(key=itemgetter("kind"), reverse=True)
+    arms: dict[tuple[str, str], dict[bool, Arm]] = {}
+    for each in ask(ARMS, days=days).to_pylist():
+        arm = Arm(each["customers"], each["ordered"])
+        arms.setdefault((each["kind"], each["name"]), {})[bool(each["is_held_out"])] = arm
+    rows = [
+        _row(kind, name, found.get(False, Arm(0, 0)), found.get(True, Arm(0, 0)))
+        for (kind, name), found in arms.items()
+        if kind == "trigger" or True in found  # else the campaign had no control yet
+    ]
     return {column: [row[column] for row in rows] for column in _row("", "", Arm(0, 0), Arm(0, 0))}
 
 

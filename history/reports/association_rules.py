@@ -112,7 +112,9 @@ def _rules(sets: Mapping[frozenset[str], int], of: int, minimum_confidence: floa
     from mlxtend.frequent_patterns import association_rules
 
     frame = pd.DataFrame({"support": [number / of for number in sets.values()], "itemsets": list(sets)})
-    found = association_rules(frame, num_itemsets=of, metric="confidence", min_threshold=minimum_confidence)
+    found = association_rules(
+        frame, of, min_threshold=minimum_confidence, return_metrics=["support", "confidence", "lift"]
+    )
     return [
         {
             "when": " + ".join(sorted(when)),

@@ -11,16 +11,17 @@
 -- customers = { unit = "customers", means = "Customers of the cell that a message went to." }
 -- sent = { unit = "count", means = "Messages sent to them." }
 -- delivered = { unit = "count", means = "Messages that did not bounce." }
--- opened = { unit = "count", means = "Messages opened; what a mail program fetched unasked does not count." }
--- clicked = { unit = "count", means = "Messages of which a link was followed." }
--- redeemed = { unit = "count", means = "Messages whose customer redeemed a coupon of the campaign after it." }
+-- opened = { unit = "count", means = "Of the delivered, those that were opened; what a mail program fetched unasked does not count." }
+-- clicked = { unit = "count", means = "Of the delivered, those of which a link was followed." }
+-- redeemed = { unit = "count", means = "Of the delivered, those whose customer redeemed a coupon of the campaign after it." }
 -- open_rate = { unit = "share", means = "Opened ÷ delivered." }
 -- click_rate = { unit = "share", means = "Clicked ÷ delivered." }
 -- redeem_rate = { unit = "share", means = "Redeemed ÷ delivered." }
 WITH responses AS (
     SELECT customer_id, count() AS sent, countIf(bounced_at IS NULL) AS delivered,
-           countIf(opened_at IS NOT NULL) AS opened, countIf(clicked_at IS NOT NULL) AS clicked,
-           countIf(redeemed_at IS NOT NULL) AS redeemed
+           countIf(bounced_at IS NULL AND opened_at IS NOT NULL) AS opened,
+           countIf(bounced_at IS NULL AND clicked_at IS NOT NULL) AS clicked,
+           countIf(bounced_at IS NULL AND redeemed_at IS NOT NULL) AS redeemed
     FROM campaign_responses_at(as_of = {as_of:DateTime64(3, 'UTC')})
     WHERE {campaign:Nullable(String)} IS NULL OR campaign_id = {campaign:Nullable(String)}
     GROUP BY customer_id

@@ -13,11 +13,11 @@
 -- sent = { unit = "count", means = "Messages sent, of every variant." }
 -- customers = { unit = "customers", means = "Customers they went to." }
 -- delivered = { unit = "count", means = "Messages that did not bounce." }
--- opened = { unit = "count", means = "Messages opened by the customer; what a mail program fetched unasked does not count." }
--- clicked = { unit = "count", means = "Messages of which a link was followed." }
--- redeemed = { unit = "count", means = "Messages whose customer redeemed a coupon of the campaign after it." }
--- unsubscribed = { unit = "count", means = "Messages after which the customer wanted no more." }
--- complained = { unit = "count", means = "Messages marked as unwanted." }
+-- opened = { unit = "count", means = "Of the delivered, those that the customer opened; what a mail program fetched unasked does not count." }
+-- clicked = { unit = "count", means = "Of the delivered, those of which a link was followed." }
+-- redeemed = { unit = "count", means = "Of the delivered, those whose customer redeemed a coupon of the campaign after it." }
+-- unsubscribed = { unit = "count", means = "Of the delivered, those after which the customer wanted no more." }
+-- complained = { unit = "count", means = "Of the delivered, those marked as unwanted." }
 -- delivery_rate = { unit = "share", means = "Delivered ÷ sent." }
 -- open_rate = { unit = "share", means = "Opened ÷ delivered." }
 -- click_rate = { unit = "share", means = "Clicked ÷ delivered." }
@@ -26,15 +26,17 @@
 -- complaint_rate = { unit = "share", means = "Complained ÷ delivered." }
 -- cost = { unit = "money", means = "What sending cost; null where nothing says." }
 -- budget = { unit = "money", means = "What it may cost, as planned." }
--- spent = { unit = "share", means = "Cost ÷ budget." }
+-- spent = { unit = "ratio", means = "Cost ÷ budget." }
 -- revenue = { unit = "money", means = "Net of the orders that coupons of the campaign were redeemed on, each order once." }
 -- revenue_per_cost = { unit = "ratio", means = "Revenue ÷ cost." }
 WITH
     responses AS (
         SELECT campaign_id, count() AS sent, uniqExact(customer_id) AS customers,
-               countIf(bounced_at IS NULL) AS delivered, countIf(opened_at IS NOT NULL) AS opened,
-               countIf(clicked_at IS NOT NULL) AS clicked, countIf(redeemed_at IS NOT NULL) AS redeemed,
-               countIf(unsubscribed_at IS NOT NULL) AS unsubscribed, countIf(complained_at IS NOT NULL) AS complained,
+               countIf(bounced_at IS NULL) AS delivered, countIf(bounced_at IS NULL AND opened_at IS NOT NULL) AS opened,
+               countIf(bounced_at IS NULL AND clicked_at IS NOT NULL) AS clicked,
+               countIf(bounced_at IS NULL AND redeemed_at IS NOT NULL) AS redeemed,
+               countIf(bounced_at IS NULL AND unsubscribed_at IS NOT NULL) AS unsubscribed,
+               countIf(bounced_at IS NULL AND complained_at IS NOT NULL) AS complained,
                sum(cost_base_minor) AS cost
         FROM campaign_responses_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE {campaign:Nullable(String)} IS NULL OR campaign_id = {campaign:Nullable(String)}

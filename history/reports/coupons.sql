@@ -15,59 +15,65 @@
 -- discount = { unit = "money", means = "What it took off; where its use does not say, the discount of the order." }
 -- net = { unit = "money", means = "Net of the orders it was used on." }
 -- average_order = { unit = "money", means = "Net ÷ orders." }
--- discount_rate = { unit = "share", means = "Discount ÷ (net + discount)." }
+-- discount_rate = { unit = "ratio", means = "Discount ÷ (net + discount)." }
 WITH
     redeemed AS (
-        SELECT coupon, customer_id, ifNull(order_id, '') AS order_id, redeemed_at, discount_base_minor
+        SELECT coupon, customer_id, ifNull(order_id, '') AS of_order, redeemed_at, discount_base_minor
         FROM coupon_redemptions_at(as_of = {as_of:DateTime64(3, 'UTC')})
-        WHERE (customer_id, order_id) NOT IN (
+        WHERE (customer_id, of_order) NOT IN (
             SELECT customer_id, order_id FROM OrderCancelled FINAL WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
         )
     ),
     of_orders AS (
-        SELECT customer_id, order_id, groupUniqArray(coupon) AS coupons
+        SELECT customer_id, of_order, groupUniqArray(coupon) AS coupons
         FROM redeemed
-        WHERE order_id != ''
-        GROUP BY customer_id, order_id
+        WHERE of_order != ''
+        GROUP BY customer_id, of_order
     ),
-    customers AS (
-        SELECT customer_id, min(ordered_at) AS first_order_at, groupArrayArray(told) AS told_uses
+    ordered AS (
+        SELECT orders.customer_id AS customer_id, orders.order_id AS of_order, orders.placed_at AS placed_at,
+               orders.base_minor AS net, orders.discount_base_minor AS discount,
+               arrayJoin(arrayDistinct(arrayFilter(code -> code != '', arrayPushBack(of_orders.coupons, ifNull(orders.coupon, ''))))) AS coupon
         FROM (
-            SELECT orders.customer_id AS customer_id, toNullable(orders.placed_at) AS ordered_at,
-                   CAST(arrayMap(code -> (code, orders.order_id, orders.placed_at, NULL, orders.base_minor,
-                                          orders.discount_base_minor, true),
-                                 arrayDistinct(arrayConcat(of_orders.coupons, arrayFilter(code -> code != '', [ifNull(orders.coupon, '')])))),
-                        'Array(Tuple(String, String, DateTime64(3), Nullable(Int64), Nullable(Int64), Nullable(Int64), Bool))') AS told
-            FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS orders
-            LEFT JOIN of_orders ON of_orders.customer_id = orders.customer_id AND of_orders.order_id = orders.order_id
-            WHERE NOT orders.cancelled
-            UNION ALL
-            SELECT customer_id, NULL,
-                   CAST([(coupon, order_id, redeemed_at, discount_base_minor, NULL, NULL, false)],
-                        'Array(Tuple(String, String, DateTime64(3), Nullable(Int64), Nullable(Int64), Nullable(Int64), Bool))')
-            FROM redeemed
-        )
-        GROUP BY customer_id
-        HAVING notEmpty(told_uses)
+            SELECT customer_id, order_id, placed_at, base_minor, discount_base_minor, coupon
+            FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
+            WHERE NOT cancelled AND (coupon IS NOT NULL OR (customer_id, order_id) IN (SELECT customer_id, of_order FROM of_orders))
+        ) AS orders
+        LEFT JOIN of_orders ON of_orders.customer_id = orders.customer_id AND of_orders.of_order = orders.order_id
     ),
     uses AS (
-        SELECT told.1 AS coupon, customer_id, any(first_order_at) AS first_at, max(told.7) AS is_order,
-               if(is_order, minIf(told.3, told.7), min(told.3)) AS used_at, max(told.5) AS net,
-               coalesce(sum(told.4), max(told.6)) AS discount
-        FROM customers
-        ARRAY JOIN told_uses AS told
-        GROUP BY coupon, customer_id, told.2, if(told.2 = '', told.3, NULL)
+        SELECT coupon, customer_id, max(by_order) AS is_order, if(is_order, minIf(at, by_order), min(at)) AS used_at,
+               max(net) AS net, coalesce(sum(told_discount), max(order_discount)) AS discount
+        FROM (
+            SELECT coupon, customer_id, of_order, placed_at AS at, net, discount AS order_discount, NULL AS told_discount, true AS by_order
+            FROM ordered
+            UNION ALL
+            SELECT coupon, customer_id, of_order, redeemed_at, NULL, NULL, discount_base_minor, false
+            FROM redeemed
+        )
+        GROUP BY coupon, customer_id, of_order, if(of_order = '', at, NULL)
+    ),
+    firsts AS (
+        SELECT customer_id, min(placed_at) AS first_at
+        FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
+        WHERE NOT cancelled AND customer_id IN (
+            SELECT customer_id FROM redeemed
+            UNION ALL
+            SELECT customer_id FROM OrderPlaced FINAL WHERE coupon IS NOT NULL
+        )
+        GROUP BY customer_id
     )
-SELECT coupon, sum(each.redemptions) AS redemptions, count() AS customers, countIf(is_new) AS new_customers,
+SELECT coupon, sum(each.redemptions) AS redemptions, count() AS customers, countIf(firsts.customer_id = '' OR firsts.first_at >= each.began_at) AS new_customers,
        new_customers / customers AS new_share, sum(each.orders) AS orders, sum(each.discount) AS discount,
        sum(each.net) AS net, accurateCastOrNull(roundBankers(net / orders), 'Int64') AS average_order,
        discount / nullIf(net + discount, 0) AS discount_rate
 FROM (
     SELECT coupon, customer_id, count() AS redemptions, countIf(is_order) AS orders, sum(uses.discount) AS discount,
-           sum(uses.net) AS net, ifNull(any(first_at) >= min(used_at), true) AS is_new
+           sum(uses.net) AS net, min(used_at) AS began_at
     FROM uses
     GROUP BY coupon, customer_id
 ) AS each
+LEFT JOIN firsts ON firsts.customer_id = each.customer_id
 GROUP BY coupon
 ORDER BY redemptions DESC, coupon
 LIMIT {rows:UInt32}

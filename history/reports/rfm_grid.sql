@@ -10,7 +10,7 @@
 -- share = { unit = "share", means = "Of all customers with an order." }
 -- orders = { unit = "orders", means = "Their orders to date." }
 -- net = { unit = "money", means = "Their net to date; null where nobody is, or nothing can be converted." }
--- net_share = { unit = "share", means = "Of the net of all cells." }
+-- net_share = { unit = "ratio", means = "Of the net of all cells; below 0 where refunds were more than what was paid." }
 -- recency_days = { unit = "days", means = "Mean of their days since the last order." }
 WITH cells AS (
     SELECT r, f, count() AS customers, sum(orders) AS orders, sum(net_base_minor) AS net, avg(recency_days) AS recency_days

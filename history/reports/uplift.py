@@ -15,9 +15,9 @@ held_out = { unit = "customers", means = "Customers held out, or of the variant 
 held_out_ordered = { unit = "customers", means = "Of them, those who ordered in the days after it." }
 told_rate = { unit = "share", means = "Of the told, those who ordered." }
 held_out_rate = { unit = "share", means = "Of the held out, those who ordered." }
-difference = { unit = "share", means = "Rate of the told less that of the held out; null without either." }
-low = { unit = "share", means = "Where the difference begins, at 95 %: Newcombe's hybrid score interval from both Wilson intervals, without continuity correction." }
-high = { unit = "share", means = "Where it ends." }
+difference = { unit = "ratio", means = "Rate of the told less that of the held out; null without either." }
+low = { unit = "ratio", means = "Where the difference begins, at 95 %: Newcombe's hybrid score interval from both Wilson intervals, without continuity correction." }
+high = { unit = "ratio", means = "Where it ends." }
 enough = { unit = "text", means = "yes: at least 100 customers in either; no: too few to go by." }
 """
 

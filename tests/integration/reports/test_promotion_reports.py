@@ -49,7 +49,7 @@ ANSWERS = {
 
 
 def story(customers: int = 400) -> Iterator[Event]:
-    """Half a year by a fixed seed: two currencies with a rate and one without, refunds, cancellations, repeats."""
+    """Half a year by a fixed seed: currencies with a rate or none, refunds, cancellations, repeats."""
     random, number = np.random.default_rng(5), 0
     start = instant("2025-01-01T00:00:00Z")
 
@@ -170,7 +170,7 @@ def history(tmp_path_factory: pytest.TempPathFactory, events: list[Event]) -> Hi
 
 
 def responses(events: list[Event], as_of: str) -> pd.DataFrame:
-    """Each message with whether it was answered: by the message's id, else as the latest of the campaign before."""
+    """Each message and what came of it: of its id, else as the latest of the campaign before."""
     money = Money(events, as_of)
     sends = recomputed.table(events, CampaignSent, as_of).sort_values("occurred_at")
     sends["cost"] = [money(*each) for each in zip(sends["cost_minor"], sends["currency"], strict=True)]
@@ -189,6 +189,8 @@ def responses(events: list[Event], as_of: str) -> pd.DataFrame:
             elif len(before := same[same["occurred_at"] <= row.occurred_at]):
                 hit.add(before.index[-1])
         sends[name] = sends.index.isin(list(hit))
+    for name in kinds:
+        sends[name] &= (name == "bounced") | ~sends["bounced"]
     return sends.assign(delivered=~sends["bounced"])
 
 
@@ -207,7 +209,7 @@ COUNTS = ("delivered", "opened", "clicked", "redeemed", "unsubscribed", "complai
 async def test_campaigns_are_counted_and_set_against_their_plan(
     history: History, events: list[Event], as_of: str
 ) -> None:
-    """Every campaign that was planned or sent, its rates, cost, budget, and the orders that its coupons were used on."""
+    """Every campaign that was planned or sent, its rates, cost, budget, and the orders of its coupons."""
     sends, money = responses(events, as_of), Money(events, as_of)
     plans = recomputed.table(events, CampaignPlanned, as_of).set_index("campaign_id")
     used = recomputed.table(events, CouponRedeemed, as_of).dropna(subset=["campaign_id", "order_id"])
@@ -246,7 +248,7 @@ async def test_campaigns_are_counted_and_set_against_their_plan(
 async def test_campaign_response_is_by_the_cell_of_then(
     history: History, events: list[Event], as_of: str, campaign: str | None
 ) -> None:
-    """Scores by percentiles over all customers with an order; who has none is in no cell, and counted there."""
+    """Scores by percentiles over all with an order; who has none is counted in no cell."""
     orders = recomputed.orders(events, as_of)
     each = orders.groupby("customer_id").agg(number=("order_id", "size"), last=("at", "max"))
     each["days"] = (instant(as_of) - each["last"]) // DAY_MS
@@ -374,7 +376,7 @@ async def test_referrals_count_for_the_first_who_recommended(
 async def test_uplift_is_by_the_first_and_its_interval_is_newcombes(
     history: History, events: list[Event], as_of: str, days: int
 ) -> None:
-    """Triggers by intention to treat, campaigns by their control; SciPy's Wilson intervals make Newcombe's."""
+    """Triggers by intention to treat, campaigns by their control; by SciPy's Wilson intervals."""
     decided = recomputed.table(events, TriggerDecided, as_of)
     decided = decided[decided["verdict"].isin(["send", "holdout", "quiet"])]
     waiting = recomputed.table(events, DecisionDeferred, as_of).assign(verdict="send")

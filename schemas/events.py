@@ -813,6 +813,24 @@ class ProcessingFailed(EngineEvent, frozen=True, kw_only=True, gc=False):
     customer_id: str | None = None
 
 
+class QuerySaved(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """An SQL statement was saved under a name; an earlier one of that name is history."""
+
+    who: str
+    name: str
+    query: str
+
+
+class ReportSaved(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """An own report was saved under a name; earlier versions stay."""
+
+    who: str
+    name: str
+    version: Positive
+    title: str
+    form: str
+
+
 class RfmBoundariesSet(EngineEvent, frozen=True, kw_only=True, gc=False):
     """The RFM boundaries are now these: percentiles 20, 40, 60, 80 (inverted CDF) of who ordered."""
 
@@ -871,6 +889,18 @@ class SegmentChanged(EngineEvent, frozen=True, kw_only=True, gc=False):
     cause_topic: str
     cause_partition: Count
     cause_offset: Count
+
+
+class SqlAsked(EngineEvent, frozen=True, kw_only=True, gc=False):
+    """Somebody asked the history, in SQL or by a report."""
+
+    who: str
+    report: str | None = None
+    query: str
+    parameters: tuple[str, ...]
+    rows: Count
+    elapsed_ms: Annotated[float, Meta(ge=0, le=1.7976931348623157e308)]
+    outcome: str
 
 
 class TriggerDecided(EngineEvent, frozen=True, kw_only=True, gc=False):
@@ -966,11 +996,14 @@ EVENT_TYPES: dict[str, type[Event]] = {
     "ModelPublished": ModelPublished,
     "ModelSwitchedOff": ModelSwitchedOff,
     "ProcessingFailed": ProcessingFailed,
+    "QuerySaved": QuerySaved,
+    "ReportSaved": ReportSaved,
     "RfmBoundariesSet": RfmBoundariesSet,
     "ScoreBoundariesSet": ScoreBoundariesSet,
     "ScoresChanged": ScoresChanged,
     "ScoringSet": ScoringSet,
     "SegmentChanged": SegmentChanged,
+    "SqlAsked": SqlAsked,
     "TriggerDecided": TriggerDecided,
     "TriggersSet": TriggersSet,
 }

@@ -51,6 +51,9 @@ CATALOGUE = {
         "CompetitorNoted",
     },
     "engine": {
+        "SqlAsked",
+        "QuerySaved",
+        "ReportSaved",
         "TriggersSet",
         "SegmentChanged",
         "LifecycleCorrected",

@@ -7,7 +7,7 @@ in a comparison also b1 … before, and c1 … for the change.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlglot import exp
 
@@ -18,13 +18,14 @@ from history.own_filters import condition, day_of
 from history.own_periods import days_of
 
 OTHERS = "others"
+MAX_CELLS = 100_000  # of a pivot
 EARLIER = exp.column("earlier")
 NOW = call("not", EARLIER)
 
 
 class Compiled(NamedTuple):
     query: str
-    parameters: dict[str, object]  # but as_of and timezone, which every report has
+    parameters: dict[str, Any]  # but as_of and timezone, which every report has
     columns: list[Column]  # of the query; with a pivot a last one says whether it is a row of others
     of_nothing: list[int | None]  # what each is where there are no rows
     dimensions: int  # how many of the columns are dimensions, the first ones
@@ -49,7 +50,7 @@ class _Compiler:
 
     def __init__(self, form: Form, catalogue: Catalogue) -> None:
         self._form, self._catalogue = form, catalogue
-        self._parameters: dict[str, object] = {}
+        self._parameters: dict[str, Any] = {}
         self._joins_customers = False
         self._source = catalogue.source(form.module, ROWS, form.as_of is not None)
         self._days = days_of(form)
@@ -160,8 +161,7 @@ class _Compiler:
         if self._pivot is not None:
             flag = call("not", exp.column(f"is_top{self._pivot + 1}"))
             answer = answer.select(exp.alias_(flag, "is_others"))
-        else:
-            answer = answer.limit(self._form.limit)
+        answer = answer.limit(self._form.limit if self._pivot is None else MAX_CELLS + 1)
         by = [f"g{at + 1}" for at in range(len(groups))] + [f"is_top{at + 1}" for at in self._kept]
         answer = answer.group_by(*map(exp.column, by)).order_by(*self._order())
         for at, kept in self._kept.items():

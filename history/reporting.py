@@ -112,19 +112,35 @@ def run(
     client: Client, guard: Guard, report: Report, given: Mapping[str, object], as_of_ms: int, timezone: str
 ) -> Answer:
     """Answer the report; raises BadParameter, QueryRefused, QueryStopped, or BadReport where it is wrong."""
-    check(as_of_ms, timezone)
     parameters = values(report.parameters, given)
+
+    def told(ask: Ask) -> tuple[Report, pa.Table]:
+        if report.sql is not None:
+            return report, ask(report.sql, **parameters)
+        moment = EPOCH + timedelta(milliseconds=as_of_ms)
+        answer = _function(report)(ask, **parameters, as_of=moment, timezone=timezone)
+        return report, _table(report, answer)
+
+    return answered(client, guard, report, parameters, as_of_ms, timezone, told)
+
+
+def answered(
+    client: Client,
+    guard: Guard,
+    report: Report,
+    parameters: dict[str, Value],
+    as_of_ms: int,
+    timezone: str,
+    told: Callable[[Ask], tuple[Report, pa.Table]],
+) -> Answer:
+    """What is `told` by asking, and the report with the columns of that; raises as `run` does."""
+    check(as_of_ms, timezone)
     started = time.perf_counter()
     ((currency, digits),) = client.query(BASE).result_rows
     ask = Ask(client, guard, report, as_of_ms, timezone)
     notes: list[str] = []
     try:
-        if report.sql is not None:
-            table = ask(report.sql, **parameters)
-        else:
-            moment = EPOCH + timedelta(milliseconds=as_of_ms)
-            told = _function(report)(ask, **parameters, as_of=moment, timezone=timezone)
-            table = _table(report, told)
+        report, table = told(ask)
     except CannotAnswer as reason:
         table = _table(report, {column.name: [] for column in report.columns})
         notes.append(str(reason))

@@ -75,6 +75,18 @@ def run(
     )
 
 
+def check(client: Client, guard: Guard, query: str) -> None:
+    """Raises QueryRefused for a statement that would not be run."""
+    try:
+        checked(client, guard, query)
+    except DatabaseError as error:
+        if no_answer(error):
+            raise
+        raise told(error, STOPPED) from error
+    except UnicodeError as error:
+        raise QueryRefused("The query is not Unicode text: leave out lone surrogates.") from error
+
+
 def checked(client: Client, guard: Guard, query: str) -> Guarded:
     """The statement as it may run; raises QueryRefused, or DatabaseError where it is none.
 

@@ -13,7 +13,7 @@ import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import catalogue, ddl, merging, migrations, reporting, sql
+from history import catalogue, ddl, merging, migrations, own_answer, reporting, saved, sql
 from history.address import BadAddress, Embedded, parse
 from history.archive import HistoryWriter
 from history.client import (
@@ -31,8 +31,12 @@ from history.client import (
 from history.decisions import Activity, Decision, Wanted, activity, decisions, steps
 from history.guard import Guard
 from history.outcomes import arms
+from history.own import Form
+from history.own_answer import Explanation, Own
+from history.own_fields import Catalogue
 from history.predictions import Prediction, latest
 from history.report_files import Report
+from history.saved import SavedQuery, SavedReport
 from history.timeline import Page, known_at, timeline
 from projections.triggers.uplift import Arm
 
@@ -97,6 +101,7 @@ class History:
         self._reports = reports
         self._merger = merger
         self._guard = guard
+        self._catalogue: Catalogue | None = None
         self.writer = HistoryWriter(writer)
 
     @classmethod
@@ -156,6 +161,40 @@ class History:
         return await self._reports.run(
             lambda client: reporting.run(client, self._guard, report, given, as_of_ms, timezone)
         )
+
+    async def own(self, own: Own, as_of_ms: int, timezone: str) -> reporting.Answer:
+        """What an own report answers; raises BadForm, BadParameter, QueryRefused or QueryStopped."""
+        return await self._reports.run(
+            lambda client: own_answer.run(
+                client, self._guard, self._own_catalogue(client), own, as_of_ms, timezone
+            )
+        )
+
+    async def explain(self, form: Form, as_of_ms: int, timezone: str) -> Explanation:
+        """What the form would ask, which is not run; raises as `own` does."""
+        return await self._reports.run(
+            lambda client: own_answer.explain(
+                client, self._guard, self._own_catalogue(client), form, as_of_ms, timezone
+            )
+        )
+
+    def _own_catalogue(self, client: Client) -> Catalogue:
+        """Read once: the tables stay what they are while this process runs."""
+        if self._catalogue is None:
+            self._catalogue = Catalogue.read(client)
+        return self._catalogue
+
+    async def saved_reports(self) -> list[SavedReport]:
+        """Every version of every own report, by name and version."""
+        return await self._reader.run(saved.reports)
+
+    async def saved_queries(self) -> list[SavedQuery]:
+        """Each saved query as it was saved last, by name."""
+        return await self._reader.run(saved.queries)
+
+    async def checked(self, query: str) -> None:
+        """Raises QueryRefused for a statement that would not be run."""
+        await self._analyst.run(lambda client: sql.check(client, self._guard, query))
 
     async def timeline(self, customer_id: str, limit: int = 50, cursor: str | None = None) -> Page:
         """A customer's events, newest first; raises BadCursor."""

@@ -147,7 +147,7 @@ class Catalogue:
             value = call(
                 "if", call("mapContains", value, bound), call("arrayElement", value, bound), exp.null()
             )
-            kind = "text" if type_ == "Map(String, String)" else "number"
+            kind = "number" if "Float64" in type_ else "text"
         elif source == CUSTOMERS and kind not in ("list", "map", "records"):
             value = call("if", call("empty", column("customer_id", CUSTOMERS)), exp.null(), value)
         can_be_null = bool(dot) or source == CUSTOMERS or "Nullable(" in type_

@@ -62,6 +62,7 @@ class _Compiler:
         self._measure_names = [each.column.name for each in self._measures]
         self._pivot = self._pivoted()
         self._kept = dict(self._keeping())
+        self._order = list(self._ordering())
 
     def compiled(self) -> Compiled:
         columns = [
@@ -162,8 +163,9 @@ class _Compiler:
             flag = call("not", exp.column(f"is_top{self._pivot + 1}"))
             answer = answer.select(exp.alias_(flag, "is_others"))
         answer = answer.limit(self._form.limit if self._pivot is None else MAX_CELLS + 1)
-        by = [f"g{at + 1}" for at in range(len(groups))] + [f"is_top{at + 1}" for at in self._kept]
-        answer = answer.group_by(*map(exp.column, by)).order_by(*self._order())
+        if groups:
+            by = [f"g{at + 1}" for at in range(len(groups))] + [f"is_top{at + 1}" for at in self._kept]
+            answer = answer.group_by(*map(exp.column, by)).order_by(*self._order)
         for at, kept in self._kept.items():
             if not kept.others:
                 answer = answer.where(exp.column(f"is_top{at + 1}"))
@@ -239,7 +241,7 @@ class _Compiler:
         if each.has_change:
             yield Column(f"{name}_change", "share", f"By which share {name} rose since; null from 0.")
 
-    def _order(self) -> Iterator[exp.Expr]:
+    def _ordering(self) -> Iterator[exp.Expr]:
         """As the form says, or by time, else by the first measure; others last, and never by chance."""
         told: set[int] = set()
         wanted: dict[str, bool] = {}

@@ -5,13 +5,13 @@ docs/own-reports.md says what each member means. Here is its shape; history/own_
 
 import re
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from typing import Annotated, Any, get_type_hints
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from history.guard import QueryRefused
+from history.report_values import nearest
 
 MAX_COLUMNS = 20
 MAX_FILTERS = 50
@@ -107,15 +107,7 @@ def chosen(word: str, among: Iterable[str], what: str, where: str) -> str:
     names = list(among)
     if word in names:
         return word
-    raise BadForm(f"{what} {word[:80]!r}: use {nearest(word, names)}.", where)
-
-
-def nearest(word: str, names: Iterable[str]) -> str:
-    """The names most like the word, or all of them where none is."""
-    known = sorted(names)
-    near = get_close_matches(word[:80], known, n=3, cutoff=0.6) or known
-    listed = near if len(near) <= 12 else [*near[:12], "…"]
-    return " or ".join(listed) if len(listed) < 3 else f"{', '.join(listed[:-1])} or {listed[-1]}"
+    raise BadForm(f"{what} {word[:80]!r}: {nearest(word, names)}.", where)
 
 
 def _told(error: msgspec.ValidationError) -> BadForm:
@@ -130,7 +122,7 @@ def _told(error: msgspec.ValidationError) -> BadForm:
     names = [each.encode_name for each in msgspec.structs.fields(part)]
     word = unknown[1]
     told = f"The form has no {word[:80]!r}{f' in {path}' if path else ''}"
-    return BadForm(f"{told}: use {nearest(word, names)}.", ".".join(filter(None, (path, word[:80]))))
+    return BadForm(f"{told}: {nearest(word, names)}.", ".".join(filter(None, (path, word[:80]))))
 
 
 def _part_at(path: str) -> type[Struct]:

@@ -16,9 +16,7 @@ from history.own import BadForm, Form
 from history.own_columns import Column
 from history.own_fields import Catalogue
 from history.own_sql import MAX_CELLS, OTHERS, Compiled, compile_form
-from history.report_files import Chart, Report
-from history.report_files import Column as ReportColumn
-from history.report_values import check_timezone
+from history.report_files import Chart, Report, ReportColumn
 from history.sql import QueryStopped
 
 NONE = "none"  # what the column of rows without a value is called
@@ -75,7 +73,7 @@ def explain(
     client: Client, guard: Guard, catalogue: Catalogue, form: Form, as_of_ms: int, timezone: str
 ) -> Explanation:
     """What the form would ask, and how much that reads; raises as `run` does."""
-    check_timezone(timezone)
+    reporting.check(as_of_ms, timezone)
     compiled = compile_form(form, catalogue)
     always = {"as_of": reporting.clickhouse_time(as_of_ms), "timezone": timezone}
     try:

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Literal, NamedTuple
 
-from clickhouse_connect.driver.client import Client
 from sqlglot import exp
 
-from history.own import BadForm, chosen, nearest
+from history.catalogue import AT, Schema
+from history.own import BadForm, chosen
+from history.report_values import nearest
 from history.tables import TABLES
 
 Kind = Literal["text", "number", "truth", "time", "date", "id", "list", "map", "records"]
@@ -18,7 +19,6 @@ Bind = Callable[[object, str], exp.Expr]  # a value and its ClickHouse type -> t
 
 ROWS, CUSTOMERS = "m", "c"  # what the two sources are called in a query
 MOMENT = "DateTime64(3, 'UTC')"
-INTERNAL = frozenset({"archived", "migrations", "records"})
 # where a module has no view as of a moment: the column that says when a row came to be
 TIMES = {"events": "occurred_at", "failed": "occurred_at", "decisions": "decided_at"}
 KINDS: tuple[tuple[str, Kind], ...] = (
@@ -94,18 +94,15 @@ class Catalogue:
         self._as_of = as_of
 
     @classmethod
-    def read(cls, client: Client) -> "Catalogue":
-        """What the documented views and the tables of events are called, and what they hold."""
-        query = "SELECT table, name, type FROM system.columns WHERE database = currentDatabase()"
-        modules: dict[str, dict[str, str]] = {}
-        for table, name, kind in client.query(query).result_rows:
-            if table not in INTERNAL and (table in TABLES or table[:1].islower()):
-                modules.setdefault(table, {})[name] = kind
-        query = "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(name, '_at')"
-        views = {str(name).removesuffix("_at") for (name,) in client.query(query).result_rows}
-        as_of = frozenset(views & modules.keys())
-        known = {name: columns for name, columns in modules.items() if name.removesuffix("_at") not in as_of}
-        return cls({**known, **{name: modules[name] for name in as_of}}, as_of)
+    def of(cls, schema: Schema) -> "Catalogue":
+        """The documented views and the events' tables of a history."""
+        modules = {
+            table.name: {each.name: each.type for each in table.columns}
+            for table in schema.tables
+            if table.kind in ("view", "event") and not table.parameters
+        }
+        views = {table.name.removesuffix(AT) for table in schema.tables if table.parameters}
+        return cls(modules, frozenset(views & modules.keys()))
 
     @property
     def modules(self) -> Mapping[str, Mapping[str, str]]:
@@ -116,7 +113,7 @@ class Catalogue:
         chosen(module, self._modules, "There is no module", "from")
         if module in self._as_of:
             at = exp.EQ(this=exp.column("as_of"), expression=AS_OF.copy())
-            return Source(_aliased(exp.Anonymous(this=f"{module}_at", expressions=[at]), alias), ())
+            return Source(_aliased(exp.Anonymous(this=f"{module}{AT}", expressions=[at]), alias), ())
         table = _aliased(exp.to_identifier(module, quoted=True), alias)
         if module in TABLES:
             return Source(table, (column("occurred_at", alias) <= AS_OF, _could_be_processed(alias)))
@@ -161,7 +158,7 @@ class Catalogue:
             known |= {f"customers.{each}" for each in self._modules.get("customers", ())}
         maps = [each for each, type_ in self._modules[of].items() if kind_of(type_) == "map"]
         hint = "".join(f" or {before}{each}.{name.rpartition('.')[2][:80]}" for each in maps)
-        return f"{module} has no field {written[:80]!r}: use {nearest(written, known)}{hint}."
+        return f"{module} has no field {written[:80]!r}: {nearest(written, known)}{hint}."
 
 
 def kind_of(type_: str) -> Kind:

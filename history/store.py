@@ -181,7 +181,7 @@ class History:
     def _own_catalogue(self, client: Client) -> Catalogue:
         """Read once: the tables stay what they are while this process runs."""
         if self._catalogue is None:
-            self._catalogue = Catalogue.read(client)
+            self._catalogue = Catalogue.of(catalogue.schema(client))
         return self._catalogue
 
     async def saved_reports(self) -> list[SavedReport]:

@@ -1,5 +1,7 @@
 """How do the parts become one application?"""
 
+import asyncio
+
 from fastapi import FastAPI
 
 from api import doctor, loads, openapi, operate, problems
@@ -15,9 +17,11 @@ from api.routes import (
     models,
     operations,
     overview,
+    own,
     registry,
     reports,
     rules,
+    saved,
     segments,
     triggers,
 )
@@ -35,6 +39,7 @@ def create_api(services: Services) -> FastAPI:
     app = FastAPI(title="Headwater", version="0.1.0", docs_url=None, redoc_url=None)
     app.state.services = services
     app.state.metrics = metrics = Metrics()
+    app.state.saving = asyncio.Lock()  # so that each version of a report has a number of its own
     app.state.key = key = guard(app, services.settings, metrics)
     app.add_middleware(HeadAsGet)
     problems.install(app)
@@ -44,7 +49,9 @@ def create_api(services: Services) -> FastAPI:
         customers,
         overview,
         history,
+        own,
         reports,
+        saved,
         models,
         rules,
         triggers,

@@ -75,15 +75,33 @@ def _same(given: bytes, expected: bytes) -> bool:
 def credentials(authorization: str) -> bytes:
     """The bearer token or any user's Basic password in an Authorization header; empty where there is none."""
     scheme, _, rest = authorization.partition(" ")
-    shown = rest.strip().encode("latin-1", "replace")
-    if scheme.lower() == "bearer":
-        return shown
+    return (
+        rest.strip().encode("latin-1", "replace") if scheme.lower() == "bearer" else _basic(authorization)[1]
+    )
+
+
+def _basic(authorization: str) -> tuple[bytes, bytes]:
+    """User name and password of a Basic header; both empty of any other."""
+    scheme, _, rest = authorization.partition(" ")
     if scheme.lower() != "basic":
-        return b""
+        return b"", b""
     try:
-        return b64decode(shown, validate=True).partition(b":")[2]
+        user, _, password = b64decode(rest.strip().encode("latin-1", "replace"), validate=True).partition(
+            b":"
+        )
     except binascii.Error:
-        return b""
+        return b"", b""
+    return user, password
+
+
+def caller(request: HTTPConnection) -> str:
+    """Who asks: `local` where no key is asked for, else the user name that came with the key, `browser`, or
+    `key`. There is one key, so that a user name is what its holder says."""
+    if getattr(request.app.state, "key", None) is None:
+        return "local"
+    user = _basic(request.headers.get("authorization", ""))[0].decode("utf-8", "replace")
+    named = "".join(each for each in user if each.isprintable())[:128]
+    return named or ("browser" if COOKIE in request.cookies else "key")
 
 
 def local_path(path: str) -> str:

@@ -12,6 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from history.client import HistoryUnavailable
+from history.guard import QueryRefused
+from history.report_values import BadParameter
+from history.sql import QueryStopped
 from streams.log import LogUnavailable
 
 log = structlog.get_logger()
@@ -111,3 +114,13 @@ def _routing_detail(request: Request, error: HTTPException) -> str:
         allowed = (error.headers or {}).get("Allow", "another method")
         return f"{path} does not answer {request.method}: use {allowed}."
     return str(error.detail)
+
+
+def refusal(refused: BadParameter | QueryRefused | QueryStopped) -> Problem:
+    """What cannot be answered, as a problem that names the parameter."""
+    match refused:
+        case BadParameter(name=field) | QueryRefused(field=field):
+            pass
+        case _:
+            field = "query"
+    return Problem(422, str(refused), errors=[FieldError(0, field[:80], str(refused))])

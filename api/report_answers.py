@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 import pyarrow as pa
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 from pyarrow import parquet
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,7 +31,7 @@ MEDIA_TYPES: dict[Form, str] = {
 
 
 class ReportBody(Struct, frozen=True):
-    """A report that can be asked."""
+    """A report that can be asked; of an own one also who saved which form, as which version."""
 
     name: str
     title: str
@@ -39,8 +39,12 @@ class ReportBody(Struct, frozen=True):
     group: str
     own: bool  # whether it was saved here, rather than coming with Headwater
     parameters: tuple[Parameter, ...]
-    columns: tuple[ReportColumn, ...]
+    columns: tuple[ReportColumn, ...]  # of an own one, what it answers tells them
     chart: Chart | None
+    version: int | UnsetType = UNSET
+    who: str | UnsetType = UNSET
+    saved_at: str | UnsetType = UNSET
+    form: dict[str, Any] | UnsetType = UNSET
 
 
 class ReportList(Struct, frozen=True):

@@ -3,6 +3,7 @@
 import csv
 import sys
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -11,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.client import get, post
+from cli.errors import Refused
 from cli.options import DATA_DIR, DataDir
 from cli.run import run
+from history.report_values import nearest
 
 
 class Format(StrEnum):
@@ -23,8 +26,12 @@ class Format(StrEnum):
 
 def sql(
     query: Annotated[
-        str, typer.Argument(help="One read-only statement, or - to read it from standard input.")
-    ],
+        str | None, typer.Argument(help="One read-only statement, or - to read it from standard input.")
+    ] = None,
+    saved: Annotated[str | None, typer.Option(help="Run the statement that was saved as this.")] = None,
+    save: Annotated[
+        str | None, typer.Option(help="Save the statement under this name, in place of an earlier one.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")] = Format.table,
     max_rows: Annotated[int, typer.Option(help="Rows to answer at most.", min=1, max=100_000)] = 10_000,
     data_dir: DataDir = DATA_DIR,
@@ -36,13 +43,31 @@ def sql(
     an event type, such as OrderPlaced. "show tables" lists them, "describe orders" says what each column
     means; amounts are in minor units.
 
-    Example: headwater sql "select type, count() from events group by type"
+    Examples: headwater sql "select type, count() from events group by type"
+
+    headwater sql --save by-type "select type, count() from events group by type"
+
+    headwater sql --saved by-type
     """
-    text = sys.stdin.read() if query == "-" else query
+    text = _statement(data_dir, query, saved)
+    if save is not None:
+        run(post(data_dir, "/sql/saved", {"name": save, "query": text}))
     answer = run(post(data_dir, "/sql", {"query": text, "max_rows": max_rows}))
     _print_answer(answer, form)
     if answer["truncated"]:
         print(f"Only the first {max_rows} rows: ask for more with --max-rows.", file=sys.stderr)
+
+
+def _statement(data_dir: Path, query: str | None, saved: str | None) -> str:
+    """The statement that is given, or that was saved; raises Refused."""
+    if (query is None) == (saved is None):
+        raise Refused("Give a statement, or the name of a saved one with --saved.")
+    if saved is None:
+        return sys.stdin.read() if query == "-" else str(query)
+    known = {each["name"]: each["query"] for each in run(get(data_dir, "/sql/saved"))["items"]}
+    if saved not in known:
+        raise Refused(f"No statement is saved as {saved!r}: {nearest(saved, known)}.")
+    return str(known[saved])
 
 
 def customer(

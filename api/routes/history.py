@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api import answers
+from api.asked import Asked, Told, noted
 from api.bodies import read_as
 from api.openapi import described, json_body
 from api.problems import FieldError, Problem
@@ -68,11 +69,14 @@ BODY = json_body(
 async def post_sql(request: Request, services: Used) -> Response:
     """One read-only ClickHouse statement over `events`, `transitions`, `failed` and a table for each event.
 
-    Stopped at 10 s, 1 GiB of memory or 64 MiB of answer. `truncated` says that there were more rows.
+    Stopped at 10 s, 1 GiB of memory or 64 MiB of answer. `truncated` says that there were more rows. Who
+    asked what, and how that went, is an event, `SqlAsked`.
     """
     question = await read_as(request, Question, EXAMPLE)
+    asked = Asked(question.query, question.parameters)
+    answer = services.history.sql(question.query, question.parameters, question.max_rows)
     try:
-        found = await services.history.sql(question.query, question.parameters, question.max_rows)
+        found = await noted(request, services, asked, answer, lambda found: Told(len(found.rows)))
     except (QueryRefused, QueryStopped) as refused:
         field = refused.field if isinstance(refused, QueryRefused) else "query"
         raise Problem(422, str(refused), errors=[FieldError(0, field, str(refused))]) from refused

@@ -6,17 +6,18 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from api import answers, report_answers
+from api import answers, own_reports, report_answers
+from api.asked import Asked, noted
 from api.openapi import described
-from api.parameters import moment, refuse_unknown
-from api.problems import FieldError, Problem
+from api.parameters import refuse_unknown
+from api.problems import Problem, refusal
 from api.report_answers import MEDIA_TYPES, AnswerBody, Form, ReportList
-from api.services import Used
+from api.services import Services, Used
 from history import report_files
 from history.guard import QueryRefused
 from history.report_files import BadReport
 from history.report_values import BadParameter
-from history.reporting import UnknownReport
+from history.reporting import Answer
 from history.sql import QueryStopped
 
 ANSWERS = described((200, "The answer.", AnswerBody), 404, 409, 422, 503)
@@ -30,11 +31,13 @@ router = APIRouter(tags=["history"])
     summary="Every report",
     responses=described((200, "The reports, and the files that are none.", ReportList)),
 )
-async def list_reports() -> Response:
-    """What each answers, with its parameters, the meaning of its columns, and its chart."""
+async def list_reports(services: Used) -> Response:
+    """What each answers, with its parameters, the meaning of its columns, and its chart; then your own."""
     found = await asyncio.to_thread(report_files.discover)
+    saved = {each.name: each for each in await services.history.saved_reports()}  # the last of each
     items = [report_answers.report_body(report) for report in found.reports]
-    return answers.answer(ReportList(items, list(found.broken)))
+    own = [own_reports.saved_body(each) for each in saved.values()]
+    return answers.answer(ReportList([*items, *own], list(found.broken)))
 
 
 @router.get(
@@ -80,25 +83,27 @@ async def get_report(
         for name, value in request.query_params.items()
         if name not in {"as_of", "timezone", "format"} and value  # a form sends its empty fields too
     }
-    as_of_ms = services.read_model.as_of_ms() or services.engine.now_ms()
-    if as_of is not None:
-        as_of_ms = moment("as_of", as_of)
+    if name in report_files.names():
+        answer = await _standard(request, services, name, given, as_of, timezone)
+    else:
+        answer = await own_reports.answer_saved(request, services, name, given, as_of, timezone)
+    return await asyncio.to_thread(report_answers.response, answer, report_answers.form_of(request, form))
+
+
+async def _standard(
+    request: Request,
+    services: Services,
+    name: str,
+    given: dict[str, str],
+    as_of: str | None,
+    timezone: str | None,
+) -> Answer:
+    """What a standard report answers, once it is noted; raises a Problem."""
+    as_of_ms = own_reports.as_of_ms(services, as_of)
+    told = services.history.report(name, given, as_of_ms, timezone or services.settings.timezone)
     try:
-        answer = await services.history.report(name, given, as_of_ms, timezone or services.settings.timezone)
-    except UnknownReport as unknown:
-        raise Problem(404, str(unknown)) from unknown
+        return await noted(request, services, Asked("", given, name), told, own_reports.of_answer)
     except BadReport as bad:
         raise Problem(409, f"The report {name} is broken. {bad}") from bad
     except (BadParameter, QueryRefused, QueryStopped) as refused:
         raise refusal(refused) from refused
-    return await asyncio.to_thread(report_answers.response, answer, report_answers.form_of(request, form))
-
-
-def refusal(refused: BadParameter | QueryRefused | QueryStopped) -> Problem:
-    """What cannot be answered, as a problem that names the parameter."""
-    match refused:
-        case BadParameter(name=field) | QueryRefused(field=field):
-            pass
-        case _:
-            field = "query"
-    return Problem(422, str(refused), errors=[FieldError(0, field[:80], str(refused))])

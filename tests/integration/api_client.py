@@ -23,7 +23,10 @@ from history import reporting
 from history.catalogue import Schema, Table
 from history.decisions import Activity, Decision, Endpoint, Wanted
 from history.guard import QueryRefused
+from history.own import BadForm, Form
+from history.own_answer import Explanation, Own
 from history.report_values import values
+from history.saved import SavedQuery, SavedReport
 from history.sql import Answer, Column
 from history.store import History
 from history.timeline import BadCursor, Page
@@ -67,6 +70,21 @@ class FakeHistory:
         if query != "SELECT 1":
             raise QueryRefused("This is not a read: write one SELECT.")
         return Answer([Column("1", "UInt8")], [[1]][:max_rows], 0.1, False)
+
+    async def saved_reports(self) -> list[SavedReport]:
+        return []
+
+    async def saved_queries(self) -> list[SavedQuery]:
+        return []
+
+    async def checked(self, query: str) -> None:
+        raise QueryRefused("This is not a read: write one SELECT.")
+
+    async def own(self, own: Own, as_of_ms: int, timezone: str) -> reporting.Answer:
+        raise BadForm("There is no module: use orders.", "from")
+
+    async def explain(self, form: Form, as_of_ms: int, timezone: str) -> Explanation:
+        raise BadForm("There is no module: use orders.", "from")
 
     async def schema(self) -> Schema:
         return Schema([Table("events", "view", "What happened.", [], [])])

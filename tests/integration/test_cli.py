@@ -91,6 +91,15 @@ def test_sql_prints_csv(served: Path) -> None:
         time.sleep(0.2)
 
 
+def test_sql_is_saved_and_run_again(served: Path) -> None:
+    """A name stands for the statement that was saved under it last; an unknown one is refused."""
+    where = ("--format", "csv", "--data-dir", served)
+    assert ask("sql", "--save", "two", "select 1 + 1 as two", *where)[0] == "two\n2\n"
+    assert ask("sql", "--saved", "two", *where)[0] == "two\n2\n"
+    assert "use two" in ask("sql", "--saved", "tow", *where, expect=2)[1]
+    assert "Give a statement" in ask("sql", *where, expect=2)[1]
+
+
 def test_sql_that_writes_is_refused(served: Path) -> None:
     """The refusal is the API's sentence."""
     _, err = ask("sql", "drop table OrderPlaced", "--data-dir", served, expect=2)

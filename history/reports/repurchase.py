@@ -51,7 +51,7 @@ def report(
 ) -> Mapping[str, Sequence[object]]:
     waits = ask(WAITS, after_order=after_order)
     if waits.num_rows == 0:
-        raise CannotAnswer(f"needs a customer with {after_order} orders: there is none.")
+        raise CannotAnswer(f"needs a customer with order number {after_order}: there is none.")
     days, again, censored = (waits.column(name).to_numpy().astype(np.int64) for name in waits.column_names)
     sample = stats.CensoredData(uncensored=np.repeat(days, again), right=np.repeat(days, censored))
     survival = stats.ecdf(sample).sf

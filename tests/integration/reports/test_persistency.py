@@ -160,7 +160,7 @@ async def test_repurchase_says_whom_it_needs(tmp_path: Path) -> None:
     history = await history_of(tmp_path, cdnow_orders()[:1])
     whole = await told(history, "repurchase", after_order=2)
     assert whole.table.num_rows == 0
-    assert whole.note == "needs a customer with 2 orders: there is none."
+    assert whole.note == "needs a customer with order number 2: there is none."
 
 
 @pytest.mark.parametrize(("events", "as_of"), [(cdnow_orders, CDNOW_THEN), (shop, NOW), (shop, THEN)])

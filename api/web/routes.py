@@ -62,6 +62,30 @@ async def triggers(request: Request) -> HTMLResponse:
     return page(request, "triggers.html")
 
 
+@router.get("/ui/reports")
+async def reports(request: Request) -> HTMLResponse:
+    """Every report, by the question it answers."""
+    return page(request, "reports.html")
+
+
+@router.get("/ui/reports/new")
+async def new_report(request: Request) -> HTMLResponse:
+    """A report of one's own, from measures, dimensions and filters; so no report can be named `new`."""
+    return page(request, "new_report.html")
+
+
+@router.get("/ui/reports/{name:path}")
+async def report(request: Request, name: str) -> HTMLResponse:
+    """One report, asked with the parameters of the address; the page itself says when there is none."""
+    return page(request, "report.html", name=name)
+
+
+@router.get("/ui/sql")
+async def sql(request: Request) -> HTMLResponse:
+    """A statement over the history, beside the tables that it may read."""
+    return page(request, "sql.html")
+
+
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """The OpenAPI pages, from vendored files, so that they work with no network."""

@@ -14,6 +14,15 @@ from api.web import routes, sign_in
 
 WEB = Path(routes.__file__).parent
 VENDOR = WEB / "static" / "vendor"
+PAGES = [
+    "/",
+    "/ui/customers/00004",
+    "/ui/reports",
+    "/ui/reports/new",
+    "/ui/reports/cohort_retention",
+    "/ui/sql",
+]
+PAGES += ["/ui/triggers", "/docs", "/sign-in"]
 PACKAGE = re.compile(r"# (@?[\w./-]+) (\d[\w.]*) (MIT|Apache-2\.0|OFL-1\.1)")
 
 
@@ -54,9 +63,7 @@ def test_each_vendored_package_comes_with_its_licence() -> None:
         assert list(package.glob("LICENSE*")), package.name
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/ui/customers/00004", "/ui/triggers", "/docs", "/sign-in", "/static/js/dashboard.js"]
-)
+@pytest.mark.parametrize("path", [*PAGES, "/static/js/dashboard.js"])
 def test_pages_may_run_nothing_but_this_engines_files(client: TestClient, path: str) -> None:
     """The Content-Security-Policy has no 'unsafe-…' and no other host."""
     policy = client.get(path).headers["content-security-policy"]
@@ -73,7 +80,7 @@ def test_templates_hold_no_script_and_no_style(template: Path) -> None:
     assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son\w+=|javascript:", text)
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/customers/00004", "/ui/triggers", "/docs", "/sign-in"])
+@pytest.mark.parametrize("path", PAGES)
 def test_what_a_page_names_is_there(client: TestClient, path: str) -> None:
     """Each file that a page, a module or a stylesheet refers to is served."""
     todo = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', client.get(path).text))
@@ -87,7 +94,7 @@ def test_what_a_page_names_is_there(client: TestClient, path: str) -> None:
         folder = name.rpartition("/")[0]
         if "/vendor/" in name:
             continue
-        for relative in re.findall(r'(?:from "|url\(")(\.[^"]+)"', answer.text):
+        for relative in re.findall(r'(?:from "|import\("|url\(")(\.[^"]+)"', answer.text):
             todo.add(str((Path(folder) / relative).resolve()))
 
 

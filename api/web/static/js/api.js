@@ -2,8 +2,9 @@
 
 /** An RFC 9457 problem, or the nearest thing to one when the engine is not there to write it. */
 export class Problem extends Error {
-  constructor({ title, detail, status }) {
+  constructor({ title, detail, status, errors }) {
     super(detail ?? title);
+    this.errors = errors ?? [];
     this.title = title ?? `The engine answered ${status}`;
     this.detail = detail ?? "";
     this.status = status ?? 0;
@@ -27,10 +28,20 @@ export async function get(path, { signal } = {}) {
 
 /** POST JSON that is answered without content; throws a Problem. */
 export async function post(path, body) {
-  const headers = { accept: "application/json", "content-type": "application/json" };
-  const response = await ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await send(path, body);
   if (!response.ok) throw await problemOf(response);
 }
+
+/** POST JSON that is answered with JSON; as `get` in all else. */
+export async function exchange(path, body, { signal } = {}) {
+  const response = await send(path, body, signal);
+  if (response.ok) return response.json();
+  if (response.status === UNAUTHORIZED) return signIn();
+  throw await problemOf(response);
+}
+
+const send = (path, body, signal) => ask(path, { method: "POST", signal,
+  headers: { accept: "application/json", "content-type": "application/json" }, body: JSON.stringify(body) });
 
 async function ask(path, request) {
   try {
@@ -54,4 +65,6 @@ function signIn() {
 }
 
 export const customerPath = (id) => `/customers/${encodeURIComponent(id)}`;
+export const reportPath = (name) => `/reports/${encodeURIComponent(name)}`;
+export const reportPage = (name) => `/ui/reports/${encodeURIComponent(name)}`;
 export const customerPage = (id) => `/ui/customers/${encodeURIComponent(id)}`;

@@ -20,6 +20,11 @@ export function orderCommand(customerId, currency = "USD") {
     `  -H 'content-type: application/json'`,
     `  -d ${quote(JSON.stringify(order))}`,
   ].join(" \\\n");
+  return copyable(text);
+}
+
+/** Text to be read, with a button that copies it. */
+export function copyable(text) {
   const button = h("button", { type: "button", class: "copy" }, "Copy");
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text);

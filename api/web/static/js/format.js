@@ -52,3 +52,6 @@ export function words(name) {
 }
 
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** A name of the engine's own, such as `at_risk`, in words; what people wrote stays as it is. */
+export const label = (text) => (/^[a-z]+(_[a-z]+)*$/.test(text) ? words(text) : text);

@@ -1,12 +1,12 @@
 /** What does the whole history say to a statement that an analyst writes? */
 
+import { answerBoard, told } from "./answer.js";
 import { exchange, get } from "./api.js";
 import { dataTable } from "./data-table.js";
 import { byId, h } from "./dom.js";
-import { number } from "./format.js";
+import { files, titled } from "./files.js";
 import { follow } from "./live.js";
 import { problemBoard } from "./problem.js";
-import { progress } from "./progress.js";
 import { wireSchema } from "./schema.js";
 import { wireSearch } from "./search.js";
 import { sqlOfAddress, sqlPage } from "./sql-link.js";
@@ -14,11 +14,10 @@ import { drawValues, readValues } from "./sql-values.js";
 import { isNumeric, plain } from "./values.js";
 
 const attempt = problemBoard(byId("problem"));
-const running = progress(byId("told"));
+const board = answerBoard(attempt);
 const editor = byId("query");
 const MAX_ROWS = 10_000;
 let saved = [];
-let links = []; // of what can be downloaded, until the next answer
 
 /** Put text where the cursor is. */
 function insert(text) {
@@ -32,29 +31,11 @@ function cells(value) {
   return plain(typeof value === "object" ? JSON.stringify(value) : value);
 }
 
-function csv({ columns, rows }) {
-  const field = (value) => {
-    const text = value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  return [columns.map(({ name }) => name), ...rows].map((row) => row.map(field).join(",")).join("\r\n") + "\r\n";
-}
-
-function downloads(answer) {
-  links.forEach((link) => URL.revokeObjectURL(link));
-  const objects = answer.rows.map((row) => Object.fromEntries(answer.columns.map(({ name }, place) => [name, row[place]])));
-  const files = [["CSV", "csv", "text/csv", csv(answer)], ["JSON", "json", "application/json", JSON.stringify(objects, null, 1)]];
-  links = files.map(([, , type, text]) => URL.createObjectURL(new Blob([text], { type })));
-  return files.map(([title, format], place) => h("a", { href: links[place], download: `answer.${format}` }, title));
-}
-
 function show(answer) {
-  const { columns, rows, elapsed_ms: elapsed, truncated } = answer;
-  const counted = `${number(rows.length)} ${rows.length === 1 ? "row" : "rows"} in ${number(Math.round(elapsed))} ms`;
-  byId("told").textContent = truncated ? `The first ${counted}: there are more, so add a WHERE, a GROUP BY or a LIMIT` : counted;
-  byId("downloads").replaceChildren(h("span", { class: "quiet" }, "Download"), ...downloads(answer));
-  const drawn = columns.map((column) => ({ title: column.name, means: column.type, numeric: isNumeric(column), write: cells }));
-  byId("table").replaceChildren(dataTable("Answer", drawn, rows));
+  const drawn = answer.columns.map((column) => ({ title: column.name, means: column.type, numeric: isNumeric(column), write: cells }));
+  byId("told").textContent = told(answer, "add a WHERE, a GROUP BY or a LIMIT");
+  byId("downloads").replaceChildren(...titled(files(answer, "answer")));
+  byId("table").replaceChildren(dataTable("Answer", drawn, answer.rows));
 }
 
 async function ask() {
@@ -62,14 +43,7 @@ async function ask() {
   if (!query) return editor.focus();
   const parameters = readValues(byId("values"));
   history.replaceState(null, "", sqlPage(query, parameters));
-  const signal = running.start();
-  byId("answer").hidden = false;
-  byId("answer").setAttribute("aria-busy", "true");
-  const answer = await attempt("sql", () => exchange("/sql", { query, parameters, max_rows: MAX_ROWS }, { signal }));
-  if (!running.stop(signal)) return; // somebody asked again
-  byId("answer").removeAttribute("aria-busy");
-  if (answer) show(answer);
-  else byId("answer").hidden = !signal.aborted;
+  await board((signal) => exchange("/sql", { query, parameters, max_rows: MAX_ROWS }, { signal }), show);
 }
 
 function write(query, parameters = {}) {

@@ -1,0 +1,116 @@
+/** How does an analyst make a report without SQL, see what it will run, and keep it? */
+
+import { answerBoard, showAnswer } from "./answer.js";
+import { exchange, get, reportPage } from "./api.js";
+import { byId, facts, h } from "./dom.js";
+import { files } from "./files.js";
+import { words } from "./format.js";
+import { follow } from "./live.js";
+import { problemBoard } from "./problem.js";
+import { addDimension, addFilter, addMeasure, drawForm, offerDimensions, readForm, useFields } from "./report-form.js";
+import { wireSearch } from "./search.js";
+import { statement } from "./sql-link.js";
+import { plain } from "./values.js";
+
+const attempt = problemBoard(byId("problem"));
+const board = answerBoard(attempt);
+const place = byId("form");
+const PAUSE_MS = 400;
+const FIRST = { from: "orders", measures: [{ measure: "count" }] };
+let tables = [];
+let kept = {}; // what a form says that has no control
+let timer = 0;
+
+/** The fields of a module, and those of its customers. */
+function fieldsOf(module) {
+  const columns = (name) => tables.find((table) => table.name === name)?.columns ?? [];
+  const own = columns(module).map(({ name, type, comment }) => [name, type, comment]);
+  if (module === "customers" || !own.some(([name]) => name === "customer_id")) return own;
+  return [...own, ...columns("customers").map(({ name, type, comment }) => [`customers.${name}`, type, comment])];
+}
+
+function useModule(module) {
+  useFields(fieldsOf(module));
+  byId("module-means").textContent = tables.find(({ name }) => name === module)?.comment ?? "";
+}
+
+function drawModules() {
+  const base = tables.filter(({ name, parameters }) => !parameters?.length && !name.endsWith("_at"));
+  const group = (title, found) => h("optgroup", { label: title }, found.map(({ name }) => h("option", { value: name }, name)));
+  byId("module").replaceChildren(group("What is", base.filter(({ name }) => /^[a-z]/.test(name))), group("Events", base.filter(({ name }) => !/^[a-z]/.test(name))));
+}
+
+function formOfAddress() {
+  try {
+    return JSON.parse(new URLSearchParams(location.hash.slice(1)).get("form")) ?? FIRST;
+  } catch {
+    return FIRST;
+  }
+}
+
+function showPlan(plan) {
+  byId("plan").hidden = !plan;
+  if (!plan) return;
+  const { query, parameters, ...rest } = plan;
+  byId("statement").replaceChildren(statement({ query, parameters }), facts(Object.entries(rest).map(([name, value]) => [words(name), plain(value)])));
+}
+
+/** Say what the form would run; nothing runs. */
+async function explain() {
+  const form = readForm(kept);
+  offerDimensions(form);
+  history.replaceState(null, "", `#${new URLSearchParams({ form: JSON.stringify(form) })}`);
+  showPlan(await attempt("answer", () => exchange("/reports/explain", form)));
+}
+
+function ask() {
+  return board((signal) => exchange("/reports/ask", readForm(kept), { signal }), (answer) => showAnswer(answer, files(answer, "report")));
+}
+
+/** `Revenue of Zürich` as `revenue-of-zurich`, which is the report's place in addresses. */
+const named = (title) => title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+
+async function save() {
+  const title = byId("title").value.trim();
+  if (!title) return byId("title").focus();
+  byId("save").disabled = true;
+  const saved = await attempt("save", () => exchange("/reports", { name: named(title), title, form: readForm(kept) }));
+  byId("save").disabled = false;
+  if (saved) location.assign(reportPage(saved.name ?? named(title)));
+}
+
+function later() {
+  clearTimeout(timer);
+  timer = setTimeout(explain, PAUSE_MS);
+}
+
+function load(form) {
+  const { order, limit, pivot } = form;
+  kept = { order, limit, pivot };
+  useModule(form.from);
+  drawForm(form);
+}
+
+for (const [button, add] of [["add-measure", addMeasure], ["add-dimension", addDimension], ["add-filter", addFilter]])
+  byId(button).addEventListener("click", () => add().querySelector("select:not([hidden]), input:not([hidden])").focus());
+byId("module").addEventListener("change", () => {
+  useModule(byId("module").value);
+  drawForm({ ...FIRST, from: byId("module").value });
+});
+place.addEventListener("input", later);
+place.addEventListener("change", later);
+place.addEventListener("submit", (event) => {
+  event.preventDefault();
+  ask();
+});
+byId("save").addEventListener("click", save);
+
+wireSearch();
+follow("/live", {}, () => {});
+const schema = await attempt("schema", () => get("/sql/schema"));
+if (schema) {
+  tables = schema.tables;
+  drawModules();
+  load(formOfAddress());
+  explain();
+}

@@ -68,15 +68,16 @@ function ask() {
 }
 
 /** `Revenue of Zürich` as `revenue-of-zurich`, which is the report's place in addresses. */
-const named = (title) => title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
+const named = (title) => title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || `report-${Date.now().toString(36)}`;
 
 async function save() {
   const title = byId("title").value.trim();
   if (!title) return byId("title").focus();
   byId("save").disabled = true;
-  const saved = await attempt("save", () => exchange("/reports", { name: named(title), title, form: readForm(kept) }));
+  const name = named(title);
+  const saved = await attempt("save", () => exchange("/reports", { name, title, form: readForm(kept) }));
   byId("save").disabled = false;
-  if (saved) location.assign(reportPage(saved.name ?? named(title)));
+  if (saved) location.assign(reportPage(name));
 }
 
 function later() {

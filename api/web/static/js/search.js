@@ -1,12 +1,13 @@
-/** Which customer is meant by what has been typed so far? */
+/** Which customer, or which report, is meant by what has been typed so far? */
 
-import { customerPage, get } from "./api.js";
+import { customerPage, get, reportPage } from "./api.js";
 import { byId, h } from "./dom.js";
 import { decimal, number } from "./format.js";
 import { stagePill } from "./stages.js";
 
 const PAUSE_MS = 120;
 const SHOWN = 8;
+const REPORTS_SHOWN = 3;
 
 /** What tells a customer apart: traits, or without any what they bought; of an id that is only a guess, that it is. */
 function known({ profile, orders, isGuess }) {
@@ -27,12 +28,24 @@ function option(customer, index) {
   );
 }
 
-/** What is found, an exact id first; where more match than are shown, last the id that was typed, as it may be one. */
-function options({ items, next_cursor: more }, query) {
+function reportOption({ name, title, question }, index) {
+  return h("li", { role: "option", id: `found-${index}`, "aria-selected": "false" },
+    h("a", { href: reportPage(name), tabindex: "-1" }, h("b", {}, title), h("span", { class: "traits" }, question)));
+}
+
+/** The reports whose title or question has every word that was typed. */
+function matching(reports, query) {
+  const words = query.toLowerCase().split(/\s+/);
+  return reports.filter(({ title, question }) => words.every((word) => `${title} ${question}`.toLowerCase().includes(word))).slice(0, REPORTS_SHOWN);
+}
+
+/** Customers, an exact id first; where more match than are shown, last the id that was typed, as it may be one; then reports. */
+function options({ items, next_cursor: more }, query, reports) {
   const exact = items.filter(({ customer_id: id }) => id === query);
   const others = items.filter(({ customer_id: id }) => id !== query);
   const typed = more && !exact.length ? [{ customer_id: query, isGuess: true }] : [];
-  return [...exact, ...others, ...typed].map(option);
+  const customers = [...exact, ...others, ...typed];
+  return [...customers.map(option), ...matching(reports, query).map((report, index) => reportOption(report, customers.length + index))];
 }
 
 /** Wire the search box: as you type, arrows choose, Enter opens, Escape closes, `/` focuses. */
@@ -45,6 +58,7 @@ export function wireSearch() {
   let timer = 0;
   let request = new AbortController();
   let openFirst = false;
+  let reports = null; // what there is, read when somebody begins to search
 
   const close = () => {
     panel.hidden = true;
@@ -77,9 +91,10 @@ export function wireSearch() {
     const query = input.value.trim();
     if (!query) return close();
     try {
+      reports ??= get("/reports").then(({ items }) => items).catch(() => []);
       const found = await get(`/customers?${new URLSearchParams({ q: query, limit: SHOWN })}`, { signal });
       const count = found.items.length;
-      tell(count ? `${found.next_cursor ? "The latest " : ""}${count} found` : `No customer matches “${query}”`, options(found, query));
+      tell(count ? `${found.next_cursor ? "The latest " : ""}${count} found` : `No customer matches “${query}”`, options(found, query, await reports));
       if (openFirst) open(0);
     } catch (problem) {
       if (problem.name !== "AbortError") tell(`${problem.title}: ${problem.detail}`);

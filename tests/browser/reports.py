@@ -145,6 +145,8 @@ def answer_reports(page: Page) -> list[Request]:
             route.fulfill(status=422, json=problem)
         elif name in ALL:
             route.fulfill(json=ALL[name]["answer"])
+        elif name == BROKEN["name"]:
+            route.fulfill(status=409, json={"title": "Conflict", "status": 409, "detail": BROKEN["error"]})
         else:
             detail = f"There is no report '{name}': use retention."
             route.fulfill(status=404, json={"title": "Not Found", "status": 404, "detail": detail})

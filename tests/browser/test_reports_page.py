@@ -203,7 +203,7 @@ def test_an_unknown_report_and_a_broken_one_say_why(server: Server, page: Page, 
     open_live(page, f"{server.address}/ui/reports/retentoin")
     expect(page.get_by_role("alert")).to_contain_text("There is no report 'retentoin': use retention.")
     open_live(page, f"{server.address}/ui/reports/half")
-    expect(page.get_by_role("alert").first).to_contain_text("which is no column: use share.")
+    expect(page.get_by_role("alert")).to_contain_text("which is no column: use share.")
 
 
 def test_no_data_is_said_plainly(server: Server, page: Page, asked: list[Request]) -> None:

@@ -161,12 +161,15 @@ function scatter({ chart, rows }, by, look) {
   const named = [...by.values()].find(({ column }) => kindOf(column) === "text" && column.name !== chart.series);
   const time = isTime(x.column), scaled = time || isNumeric(x.column);
   const place = (value) => (time ? Date.parse(value) : scaled ? numeric(value) : x.write(value));
+  const weight = chart.y && chart.value ? by.get(chart.value) : null;
+  const most = weight ? rows.reduce((high, row) => Math.max(high, numeric(row[weight.index]) ?? 0), 0) || 1 : 1;
   const series = parts.map(({ name, of, rows: own, colour }) => ({ type: "scatter", name, symbolSize: own.length > 500 ? 5 : 9, itemStyle: { color: colour, opacity: 0.7 },
-    data: own.map((row) => ({ value: [place(row[x.index]), numeric(row[of.index])], name: named ? text(row[named.index]) : "", x: row[x.index] })) }));
+    data: own.map((row) => ({ value: [place(row[x.index]), numeric(row[of.index])], name: named ? text(row[named.index]) : "", x: row[x.index], weight: weight && row[weight.index],
+      symbolSize: weight ? 5 + 30 * Math.sqrt(Math.max(0, numeric(row[weight.index]) ?? 0) / most) : undefined })) }));
   return {
     option: { ...common(look), legend: parts.length > 1 ? common(look).legend : { show: false },
       tooltip: { ...common(look).tooltip, trigger: "item", formatter: ({ data, seriesIndex }) => [data.name, parts.length > 1 ? parts[seriesIndex].name : "", `${x.title}: ${x.write(data.x)}`,
-        `${parts[seriesIndex].of.title}: ${parts[seriesIndex].of.write(data.value[1])}`].filter(Boolean).join("\n") },
+        `${parts[seriesIndex].of.title}: ${parts[seriesIndex].of.write(data.value[1])}`, weight ? `${weight.title}: ${weight.write(data.weight)}` : ""].filter(Boolean).join("\n") },
       xAxis: scaled ? measure(look, x, time ? { type: "time", axisLabel: { color: look.muted, hideOverlap: true } } : { scale: true }) : labels(look, x, distinct(rows.map((row) => row[x.index]))),
       yAxis: measure(look, parts[0].of, { scale: true }), series },
     height: 420, leftOut: leftOf(parts.length, all.length, "groups"),
@@ -192,6 +195,6 @@ const DRAW = { bar: bars, line: lines, pie, heatmap, scatter, funnel };
 export function optionOf(answer, look, width) {
   const by = columnsOf(answer), { chart } = answer;
   const said = (names) => [names].flat().filter(Boolean).map((name) => by.get(name).plain).join(" and ");
-  const says = `${NAMES[chart.kind]} of ${said(chart.value ?? chart.y)} by ${said([chart.x, chart.kind === "heatmap" ? chart.y : chart.series].flat())}`;
+  const says = `${NAMES[chart.kind]} of ${said(chart.kind === "heatmap" ? chart.value : chart.y ?? chart.value)} by ${said([chart.x, chart.kind === "heatmap" ? chart.y : chart.series].flat())}`;
   return { says, ...DRAW[chart.kind](answer, by, { ...look, narrow: width < NARROW }) };
 }

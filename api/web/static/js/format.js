@@ -54,4 +54,4 @@ export function words(name) {
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 
 /** A name of the engine's own, such as `at_risk`, in words; what people wrote stays as it is. */
-export const label = (text) => (/^[a-z]+(_[a-z]+)*$/.test(text) ? words(text) : text);
+export const label = (text) => (/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(text) ? words(text) : text);

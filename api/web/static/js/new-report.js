@@ -4,13 +4,12 @@ import { answerBoard, showAnswer } from "./answer.js";
 import { exchange, get, reportPage } from "./api.js";
 import { byId, facts, h } from "./dom.js";
 import { files } from "./files.js";
-import { words } from "./format.js";
+import { number } from "./format.js";
 import { follow } from "./live.js";
 import { problemBoard } from "./problem.js";
 import { addDimension, addFilter, addMeasure, drawForm, offerDimensions, readForm, useFields } from "./report-form.js";
 import { wireSearch } from "./search.js";
 import { statement } from "./sql-link.js";
-import { plain } from "./values.js";
 
 const attempt = problemBoard(byId("problem"));
 const board = answerBoard(attempt);
@@ -51,8 +50,9 @@ function formOfAddress() {
 function showPlan(plan) {
   byId("plan").hidden = !plan;
   if (!plan) return;
-  const { query, parameters, ...rest } = plan;
-  byId("statement").replaceChildren(statement({ query, parameters }), facts(Object.entries(rest).map(([name, value]) => [words(name), plain(value)])));
+  const { query, parameters, tables: read, rows } = plan;
+  byId("estimate").textContent = `reads at most ${number(rows)} ${rows === 1 ? "row" : "rows"}`;
+  byId("statement").replaceChildren(statement({ query, parameters }), facts(read.map(({ table, rows: each }) => [table, number(each)])));
 }
 
 /** Say what the form would run; nothing runs. */

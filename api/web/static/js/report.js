@@ -1,7 +1,7 @@
 /** What does one report answer, to whom asks it so? */
 
 import { answerBoard, showAnswer } from "./answer.js";
-import { get, Problem, reportPath } from "./api.js";
+import { get, reportPath } from "./api.js";
 import { byId, h } from "./dom.js";
 import { dayAndTime } from "./format.js";
 import { follow } from "./live.js";
@@ -48,11 +48,9 @@ async function ask() {
   }), show);
 }
 
-/** What the report is, from the list; one that does not load is named with its error. */
+/** What the report is and what it takes, from the list. */
 async function describe() {
-  const { items, broken } = await get("/reports");
-  const fault = broken.find((report) => report.name === name);
-  if (fault) throw new Problem({ title: "This report does not load", detail: fault.error });
+  const { items } = await get("/reports");
   const found = items.find((report) => report.name === name);
   if (!found) return;
   specs = withCommon(found.parameters);

@@ -1,10 +1,10 @@
 /** How is a value of an answer written, by the unit or the type of its column? */
 
-import { decimal, number, words } from "./format.js";
+import { decimal, label, number } from "./format.js";
 
 const LOCALE = "en-GB";
-const TIMES = new Set(["month", "date", "time", "day", "week"]);
-const SILENT = new Set([...TIMES, "text", "count", "score", "share", "percent"]); // the values show it
+const TIMES = new Set(["month", "date", "time", "day", "week", "quarter", "year"]);
+const SILENT = new Set([...TIMES, "text", "count", "number", "truth", "id", "score", "share", "percent"]); // the values show it
 const NUMBER = /^(Nullable\(|LowCardinality\()*(U?Int|Float|Decimal|BFloat)|^(u?int|float|double|halffloat|decimal)/;
 const TIME = /^(Nullable\(|LowCardinality\()*DateTime|^timestamp/;
 const DATE = /^(Nullable\(|LowCardinality\()*Date|^date/;
@@ -12,26 +12,27 @@ const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFrac
 const brief = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
 const MONTH = { month: "short", year: "numeric" }, DATES = { day: "numeric", ...MONTH };
 
-/** money, share, percent, number, month, date, time or text. */
+/** money, share, percent, number, year, quarter, month, date, time or text. */
 export function kindOf({ unit, type = "" }) {
-  if (["money", "share", "percent", "month", "time", "text"].includes(unit)) return unit;
+  if (["money", "share", "percent", "quarter", "year", "month", "time", "text"].includes(unit)) return unit;
   if (TIMES.has(unit)) return "date";
   if (NUMBER.test(type)) return "number";
   return TIME.test(type) ? "time" : DATE.test(type) ? "date" : "text";
 }
 
 export const isNumeric = (column) => ["money", "share", "percent", "number"].includes(kindOf(column));
-export const isTime = (column) => ["month", "date", "time"].includes(kindOf(column));
+export const isTime = (column) => ["year", "quarter", "month", "date", "time"].includes(kindOf(column));
 
 /** `months_later` as "Months later", with the unit where the name does not say it; money has the currency. */
 export function heading({ name, unit = "" }, currency) {
   const said = SILENT.has(unit) || name.split("_").includes(unit);
-  return { title: words(name), unit: unit === "money" ? currency : said ? "" : unit };
+  return { title: label(name), unit: unit === "money" ? currency : said ? "" : unit };
 }
 
 /** A function that writes the values of a column as text; null is a dash. */
 export function writer(column, timezone) {
   const write = { money: decimal, share: (value) => percent(100 * value), percent, number: figure, text: plain,
+    year: (value) => plain(value).slice(0, 4), quarter: (value) => `Q${Math.ceil(Number(plain(value).slice(5, 7)) / 3)} ${plain(value).slice(0, 4)}`,
     month: (value) => moment(value, MONTH, "UTC"), date: (value) => moment(value, DATES, "UTC"),
     time: (value) => moment(value, { ...DATES, hour: "2-digit", minute: "2-digit" }, timezone) }[kindOf(column)];
   return (value) => (value === null || value === undefined ? "–" : write(value));

@@ -1,0 +1,178 @@
+"""Does an analyst make a report without SQL, see what it will ask before it does, and keep it?"""
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from tests.browser.contrast import LOW_CONTRAST
+from tests.browser.harness import Server, open_live
+from tests.browser.reports import ALL, answer_reports
+
+SCHEMA = {
+    "tables": [
+        {
+            "name": "orders",
+            "comment": "One row an order.",
+            "columns": [
+                {"name": "customer_id", "type": "String", "comment": "Who ordered."},
+                {"name": "placed_at", "type": "DateTime64(3, 'UTC')", "comment": "When."},
+                {"name": "base_minor", "type": "Nullable(Int64)", "comment": "Net."},
+                {"name": "store", "type": "String", "comment": "Where."},
+            ],
+        },
+        {
+            "name": "customers",
+            "comment": "One row a customer.",
+            "columns": [{"name": "traits", "type": "Map(String, String)", "comment": "What was told."}],
+        },
+        {"name": "orders_at", "comment": "As of a moment.", "parameters": [{"name": "as_of"}], "columns": []},
+    ]
+}
+FORM = {
+    "from": "orders",
+    "measures": [{"measure": "count"}, {"measure": "sum", "field": "base_minor"}],
+    "dimensions": [{"field": "placed_at", "grain": "month"}, {"field": "store"}],
+    "filters": [
+        {"field": "customers.traits.city", "op": "in", "values": ["Zürich", "東京"]},
+        {"field": "base_minor", "op": ">=", "value": 500},
+        {"field": "store", "op": "not_null"},
+    ],
+    "period": {"field": "placed_at", "from": "2025-01-01", "to": "2025-12-31"},
+    "compare": "previous_year",
+    "top": {"n": 5, "dimension": "store", "others": False},
+    "pivot": {"dimension": "store", "columns": 7},
+    "order": ["-count"],
+    "limit": 99,
+    "as_of": "2026-01-01T00:00:30Z",
+    "timezone": "Asia/Tokyo",
+}
+
+
+class Engine:
+    """What the page asked of the engine: the forms to explain, to ask and to save."""
+
+    def __init__(self, page: Page) -> None:
+        self.explained: list[Any] = []
+        self.asked: list[Any] = []
+        self.saved: list[Any] = []
+        answer_reports(page)
+        page.route("**/sql/schema", lambda route: route.fulfill(json=SCHEMA))
+        page.route("**/reports/explain", self._explain)
+        page.route("**/reports/ask", self._ask)
+        page.route(re.compile(r":\d+/reports$"), self._save)
+
+    def _explain(self, route: Route) -> None:
+        form = json.loads(route.request.post_data or "")
+        self.explained.append(form)
+        if any(each["field"] == "stroe" for each in form.get("dimensions", [])):
+            detail = "orders has no field 'stroe': use store."
+            route.fulfill(status=422, json={"title": "Unprocessable", "status": 422, "detail": detail})
+            return
+        tables = [{"table": "OrderPlaced", "rows": 1234}]
+        plan = {"query": "SELECT 1 AS explained", "parameters": {"p1": 5}, "tables": tables, "rows": 1234}
+        route.fulfill(json=plan)
+
+    def _ask(self, route: Route) -> None:
+        self.asked.append(json.loads(route.request.post_data or ""))
+        route.fulfill(json=ALL["months"]["answer"])
+
+    def _save(self, route: Route) -> None:
+        if route.request.method != "POST":
+            route.fallback()
+            return
+        self.saved.append(json.loads(route.request.post_data or ""))
+        route.fulfill(status=201, json={"name": "mine", "version": 1})
+
+
+@pytest.fixture
+def engine(page: Page) -> Engine:
+    return Engine(page)
+
+
+def open_builder(page: Page, server: Server, form: object = None) -> None:
+    fragment = f"#{urlencode({'form': json.dumps(form)})}" if form else ""
+    open_live(page, f"{server.address}/ui/reports/new{fragment}")
+    expect(page.locator("#plan code")).to_be_visible()
+
+
+def test_a_form_is_explained_before_it_runs(server: Server, page: Page, engine: Engine) -> None:
+    """Each change shows the query and how much it reads; nothing runs until somebody says so."""
+    open_builder(page, server)
+    assert engine.explained == [{"from": "orders", "measures": [{"measure": "count"}]}]
+    page.get_by_role("button", name="Add a dimension").click()
+    page.get_by_label("Field to group by").fill("placed_at")
+    page.get_by_label("Grain").select_option("month")
+    expect(page.locator("#estimate")).to_have_text("reads at most 1,234 rows")
+    expect(page.locator("#plan code")).to_have_text("SELECT 1 AS explained")
+    page.wait_for_url(lambda url: "month" in url)
+    page.get_by_label("Measure", exact=True).select_option("sum")
+    page.get_by_label("Field to measure").fill("base_minor")
+    page.wait_for_url(lambda url: "base_minor" in url)
+    assert engine.asked == []
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#chart canvas").first).to_be_visible()
+    expect(page.locator("#table tbody tr")).to_have_count(6)
+    (asked,) = engine.asked
+    assert asked == engine.explained[-1]
+    assert asked["measures"] == [{"measure": "sum", "field": "base_minor"}]
+    assert asked["dimensions"] == [{"field": "placed_at", "grain": "month"}]
+
+
+def test_the_address_holds_the_form(server: Server, page: Page, engine: Engine) -> None:
+    """A link brings every part of it back, also what has no control; a reload asks the same."""
+    open_builder(page, server, FORM)
+    page.reload()
+    expect(page.locator("#plan code")).to_be_visible()
+    assert engine.explained == [FORM, FORM]
+
+
+def test_a_field_that_there_is_not_is_said_with_the_nearest(
+    server: Server, page: Page, engine: Engine
+) -> None:
+    """In the engine's words; what would run is no longer shown."""
+    open_builder(page, server)
+    page.get_by_role("button", name="Add a dimension").click()
+    page.get_by_label("Field to group by").fill("stroe")
+    expect(page.get_by_role("alert")).to_contain_text("orders has no field 'stroe': use store.")
+    expect(page.locator("#plan")).to_be_hidden()
+    page.get_by_role("button", name="Remove").last.click()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.locator("#plan")).to_be_visible()
+
+
+def test_fields_come_from_the_schema(server: Server, page: Page, engine: Engine) -> None:
+    """Those of the module, and those of its customers; a view that takes a moment is no module."""
+    open_builder(page, server)
+    expect(page.get_by_label("From", exact=True).locator("option")).to_have_text(["orders", "customers"])
+    expect(page.locator("#module-means")).to_have_text("One row an order.")
+    fields = page.locator("#known-fields option").evaluate_all("all => all.map((each) => each.value)")
+    assert fields == ["customer_id", "placed_at", "base_minor", "store", "customers.traits"]
+    expect(page.get_by_label("Period of").locator("option")).to_have_text(["all time", "placed_at"])
+    page.get_by_label("From", exact=True).select_option("customers")
+    expect(page.locator("#module-means")).to_have_text("One row a customer.")
+
+
+def test_a_report_is_saved_under_its_title(server: Server, page: Page, engine: Engine) -> None:
+    """With a name for addresses; then its page opens."""
+    open_builder(page, server)
+    page.get_by_label("Save under a title").fill("Mïne")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/ui/reports/mine")
+    assert engine.saved == [{"name": "mine", "title": "Mïne", "form": engine.explained[0]}]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_can_be_read_and_fits(
+    server: Server, page: Page, engine: Engine, width: int, scheme: str
+) -> None:
+    """Every text has a contrast of 4.5 to 1 or more, and nothing scrolls sideways."""
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    open_builder(page, server, FORM)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(LOW_CONTRAST) == []

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, Request, Route, expect
 
 from tests.browser.contrast import LOW_CONTRAST
-from tests.browser.events import HOSTILE
+from tests.browser.events import HOSTILE, order, registered
 from tests.browser.harness import Server, open_live
 from tests.browser.reports import AS_OF, CHARTS, QUERY, answer_reports, parameters_of
 
@@ -295,3 +295,18 @@ def test_the_pages_can_be_read_and_fit(
             summary.click()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate(LOW_CONTRAST) == []
+
+
+def test_every_report_of_the_engine_opens(server: Server, page: Page) -> None:
+    """Each that is listed, on the engine itself: an answer or a note, and a chart where there are rows."""
+    server.post(order("reported", "12.50"), registered("reported", city=HOSTILE))
+    reports: Any = server.get("/reports")
+    assert reports["broken"] == []
+    assert reports["items"]
+    for report in reports["items"]:
+        open_report(page, server, report["name"])
+        expect(page.get_by_role("alert")).to_have_count(0)
+        is_drawn = report["chart"] is not None and page.locator("#table tbody tr").count() > 0
+        expect(page.locator("#chart")).to_be_visible(visible=is_drawn)
+        if not is_drawn:
+            expect(page.locator("#note, #table table").first).to_be_visible()

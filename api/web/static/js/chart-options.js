@@ -23,8 +23,11 @@ const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 
 /** One part for each line, bar colour or cloud: {name, of (its y column), rows, colour}. */
 function partsOf(chart, rows, by, look) {
   const y = [chart.y ?? chart.value].flat().map((name) => by.get(name));
-  const colour = (name, place) => look.stages[name] ?? look.palette[place % look.palette.length];
-  if (!chart.series) return y.map((of, place) => ({ name: of.title, of, rows, colour: colour(of.title, BOUND.test(of.column.name) ? 0 : place), bound: BOUND.test(of.column.name) }));
+  const colour = (name, place) => look.stages[name] ?? look.palette[Math.max(0, place) % look.palette.length];
+  if (!chart.series) {
+    const bounds = y.map(({ column }) => BOUND.test(column.name));
+    return y.map((of, place) => ({ name: of.title, of, rows, bound: bounds[place], colour: colour(of.title, bounds.lastIndexOf(false, place)) }));
+  }
   const { index, write } = by.get(chart.series);
   const groups = Map.groupBy(rows, (row) => row[index]);
   return [...groups].map(([value, group], place) => ({ name: label(write(value)), of: y[0], rows: group, colour: colour(value, place) }));
@@ -146,7 +149,7 @@ function heatmap({ chart, rows }, by, look) {
   return {
     option: { ...common(look), legend: { show: false }, grid: { ...common(look).grid, top: 8, bottom: 52 },
       tooltip: { ...common(look).tooltip, trigger: "item", formatter: ({ value: [a, b, value] }) => `${y.title}: ${y.write(down[b])}\n${x.title}: ${x.write(across[a])}\n${of.title}: ${of.write(value)}` },
-      xAxis: labels(look, x, across, { splitArea: { show: false } }), yAxis: labels(look, y, down, { inverse: true, name: "" }),
+      xAxis: labels(look, x, across, { splitArea: { show: false } }), yAxis: labels(look, y, down, { inverse: !isNumeric(y.column) }),
       visualMap: { min, max, calculable: false, orient: "horizontal", left: "center", bottom: 0, itemWidth: 12, itemHeight: 120, formatter: (value) => of.short(value),
         text: [of.short(max), of.short(min)], textStyle: { color: look.muted }, inRange: { color: low < 0 ? [look.bad, look.heat[0], look.heat[2]] : look.heat } },
       series: [{ type: "heatmap", itemStyle: { borderColor: look.panel, borderWidth: 2, borderRadius: 3 },

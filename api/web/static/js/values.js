@@ -4,7 +4,7 @@ import { decimal, label, number } from "./format.js";
 
 const LOCALE = "en-GB";
 const TIMES = new Set(["month", "date", "time", "day", "week", "quarter", "year"]);
-const SILENT = new Set([...TIMES, "text", "count", "number", "truth", "id", "score", "share", "percent"]); // the values show it
+const SILENT = new Set([...TIMES, "text", "count", "number", "truth", "id", "score", "ratio", "flag", "share", "percent"]); // the values show it
 const NUMBER = /^(Nullable\(|LowCardinality\()*(U?Int|Float|Decimal|BFloat)|^(u?int|float|double|halffloat|decimal)/;
 const TIME = /^(Nullable\(|LowCardinality\()*DateTime|^timestamp/;
 const DATE = /^(Nullable\(|LowCardinality\()*Date|^date/;
@@ -12,9 +12,9 @@ const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFrac
 const brief = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 1 });
 const MONTH = { month: "short", year: "numeric" }, DATES = { day: "numeric", ...MONTH };
 
-/** money, share, percent, number, year, quarter, month, date, time or text. */
+/** money, share, percent, flag, number, year, quarter, month, date, time or text. */
 export function kindOf({ unit, type = "" }) {
-  if (["money", "share", "percent", "quarter", "year", "month", "time", "text"].includes(unit)) return unit;
+  if (["money", "share", "percent", "flag", "quarter", "year", "month", "time", "text"].includes(unit)) return unit;
   if (TIMES.has(unit)) return "date";
   if (NUMBER.test(type)) return "number";
   return TIME.test(type) ? "time" : DATE.test(type) ? "date" : "text";
@@ -31,7 +31,7 @@ export function heading({ name, unit = "" }, currency) {
 
 /** A function that writes the values of a column as text; null is a dash. */
 export function writer(column, timezone) {
-  const write = { money: decimal, share: (value) => percent(100 * value), percent, number: figure, text: plain,
+  const write = { money: decimal, share: (value) => percent(100 * value), percent, number: figure, text: plain, flag: (value) => plain(Boolean(value)),
     year: (value) => plain(value).slice(0, 4), quarter: (value) => `Q${Math.ceil(Number(plain(value).slice(5, 7)) / 3)} ${plain(value).slice(0, 4)}`,
     month: (value) => moment(value, MONTH, "UTC"), date: (value) => moment(value, DATES, "UTC"),
     time: (value) => moment(value, { ...DATES, hour: "2-digit", minute: "2-digit" }, timezone) }[kindOf(column)];

@@ -219,13 +219,13 @@ def test_rows_are_sorted_by_their_headings(server: Server, page: Page, asked: li
     open_report(page, server, "products")
     heading = page.get_by_role("columnheader", name="Growth")
     heading.get_by_role("button").focus()
-    for shown, order in (
+    for shown, sorted_ in (
         (["12.5\xa0%", "−50.0\xa0%", "–"], "descending"),
         (["−50.0\xa0%", "12.5\xa0%", "–"], "ascending"),
         (["12.5\xa0%", "–", "−50.0\xa0%"], "none"),
     ):
         page.keyboard.press("Enter")
-        expect(heading).to_have_attribute("aria-sort", order)
+        expect(heading).to_have_attribute("aria-sort", sorted_)
         assert column(page, 3) == shown
 
 

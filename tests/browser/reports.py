@@ -121,10 +121,24 @@ CHARTS = [
         {"kind": "funnel", "x": "step", "y": "customers"},
     ),
 ]
+RISING = report(
+    "rising",
+    "prospecting",
+    [column("stage", "text"), column("reached", "customers")],
+    [["new", 3], ["at_risk", 5]],
+    {"kind": "funnel", "x": "stage", "y": "reached"},
+)
+UNKNOWN = report(
+    "unknown",
+    "profitability",
+    [column("label", "text"), column("contribution", "money")],
+    [["one", None], ["two", None]],
+    {"kind": "bar", "x": "label", "y": "contribution"},
+)
 EMPTY = report("win_back", "prospecting", [column("share", "share")], [], note="No data yet: nobody left.")
 OWN = report("mine", "own", [column("n", "count")], [[1]], own=True, version=3)
 MANY = report("many", "service", [column("n", "count")], [[n] for n in range(1_200)])
-ALL = {each["listed"]["name"]: each for each in [*CHARTS, EMPTY, OWN, MANY]}
+ALL = {each["listed"]["name"]: each for each in [*CHARTS, RISING, UNKNOWN, EMPTY, OWN, MANY]}
 BROKEN = {"name": "half", "error": "half.sql: the chart names 'shares', which is no column: use share."}
 
 

@@ -133,6 +133,23 @@ def test_every_kind_of_chart_is_drawn(
     expect(page.get_by_role("table")).to_have_accessible_name(report["listed"]["title"])
 
 
+def test_steps_that_rise_are_no_funnel(server: Server, page: Page, asked: list[Request]) -> None:
+    """They are bars, named for what they are; stages are written in words."""
+    open_report(page, server, "rising")
+    option = drawn(page)
+    assert [series["type"] for series in option["series"]] == ["bar"]
+    assert option["xAxis"][0]["data"] == ["New", "At risk"]
+    image = page.locator("#chart").get_by_role("img")
+    expect(image).to_have_accessible_name(re.compile("^Bar chart of reached by stage"))
+
+
+def test_a_chart_of_nothing_says_so(server: Server, page: Page, asked: list[Request]) -> None:
+    """Where every value is missing there are rows, and no empty axes."""
+    open_report(page, server, "unknown")
+    expect(page.locator("#chart")).to_have_text("There is no chart, as no contribution is known.")
+    assert column(page, 2) == ["–", "–"]
+
+
 def test_a_chart_follows_the_theme(server: Server, page: Page, asked: list[Request]) -> None:
     """When the system goes dark, the marks take the colours of the dark theme, without a reload."""
     page.emulate_media(color_scheme="light")

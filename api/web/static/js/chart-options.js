@@ -1,6 +1,6 @@
 /** Which marks on which axes say what an answer says? From the answer alone, in ECharts' terms. */
 
-import { label, sentence } from "./format.js";
+import { sentence, words } from "./format.js";
 import { heading, isNumeric, isTime, kindOf, numeric, plain as text, shortWriter, writer } from "./values.js";
 
 const MOST_BARS = 40, MOST_SERIES = 12, MOST_SLICES = 9, MOST_CELLS_WITH_TEXT = 16;
@@ -11,14 +11,18 @@ const NAMES = { bar: "Bar chart", line: "Line chart", pie: "Pie chart", heatmap:
 function columnsOf({ columns, currency, timezone }) {
   return new Map(columns.map((column, index) => {
     const { title, unit } = heading(column, currency);
-    return [column.name, { index, plain: title.toLowerCase(), column, title: unit ? `${title} (${unit})` : title, write: writer(column, timezone), short: shortWriter(column, timezone) }];
+    return [column.name, { index, plain: title.toLowerCase(), unit, column, title: unit ? `${title} (${unit})` : title, write: writer(column, timezone), short: shortWriter(column, timezone) }];
   }));
 }
 
+const MEAN = /(^|_)(mean|median|average|each|rate|score|p\d+)(_|$)/; // of what is no sum, so that bars of it are not stacked
 const BOUND = /(^|_)(low|high|lower|upper)$/; // of an interval: drawn thin, in the colour of what it bounds
 const distinct = (values) => [...new Set(values)];
 const inOrder = (values, column) => (isNumeric(column) ? [...values].sort((a, b) => numeric(a) - numeric(b)) : isTime(column) ? [...values].sort() : values);
 const cut = (text, length) => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
+
+/** A stage in words; what people wrote stays as it is. */
+const spoken = (text, look) => (text in look.stages ? words(text) : text);
 
 /** One part for each line, bar colour or cloud: {name, of (its y column), rows, colour}. */
 function partsOf(chart, rows, by, look) {
@@ -30,7 +34,7 @@ function partsOf(chart, rows, by, look) {
   }
   const { index, write } = by.get(chart.series);
   const groups = Map.groupBy(rows, (row) => row[index]);
-  return [...groups].map(([value, group], place) => ({ name: label(write(value)), of: y[0], rows: group, colour: colour(value, place) }));
+  return [...groups].map(([value, group], place) => ({ name: spoken(write(value), look), of: y[0], rows: group, colour: colour(value, place) }));
 }
 
 function common(look) {
@@ -52,14 +56,14 @@ function axis(look, of, more) {
 const measure = (look, of, more) => axis(look, of, { type: "value", splitLine: { lineStyle: { color: look.line } }, axisLine: { show: false },
   axisLabel: { color: look.muted, hideOverlap: true, formatter: of.short }, ...more });
 
-const labels = (look, of, values, more) => axis(look, of, { type: "category", data: values.map((value) => cut(of.write(value), look.narrow ? 12 : 24)), ...more });
+const labels = (look, of, values, more) => axis(look, of, { type: "category", data: values.map((value) => cut(spoken(of.write(value), look), look.narrow ? 12 : 24)), ...more });
 
 /** The y axes: one a unit, at most two; what has a third unit is left out. */
 function measures(parts, look) {
   const units = distinct(parts.map(({ of }) => of.column.unit)).slice(0, 2);
   const first = (unit) => parts.find(({ of }) => of.column.unit === unit).of;
   const alone = (unit) => new Set(parts.filter(({ of }) => of.column.unit === unit).map(({ of }) => of)).size === 1;
-  const title = (unit) => (alone(unit) ? first(unit).title : sentence(unit ?? ""));
+  const title = (unit) => (alone(unit) ? first(unit).title : first(unit).unit || sentence(unit ?? ""));
   return { units, axes: units.map((unit, place) => measure(look, { ...first(unit), title: title(unit) }, { position: place ? "right" : "left", splitLine: { show: place === 0, lineStyle: { color: look.line } } })) };
 }
 
@@ -75,7 +79,7 @@ function bars({ chart, rows }, by, look) {
   const across = !isTime(x.column) && !isNumeric(x.column) && (shown.length > 8 || shown.some((value) => x.write(value).length > 14));
   const { units, axes } = measures(all, look);
   const parts = all.filter(({ of }) => units.includes(of.column.unit)).slice(0, MOST_SERIES);
-  const adds = chart.series && ["money", "number"].includes(kindOf(parts[0].of.column)) && rows.every((row) => !(numeric(row[parts[0].of.index]) < 0));
+  const adds = chart.series && ["money", "number"].includes(kindOf(parts[0].of.column)) && !MEAN.test(parts[0].of.column.name) && rows.every((row) => !(numeric(row[parts[0].of.index]) < 0));
   const at = new Map(shown.map((value, place) => [value, place]));
   const series = parts.map(({ name, of, rows: own, colour }) => {
     const data = shown.map(() => null);
@@ -128,7 +132,7 @@ function pie({ chart, rows }, by, look) {
   const rest = slices.slice(kept.length);
   const others = rest.length ? [{ name: `${rest.length} others`, value: rest.reduce((sum, { value }) => sum + value, 0), colour: look.line }] : [];
   const data = [...kept, ...others].map(({ key, name, value, colour }, place) =>
-    ({ name: cut(label(name), 28), value, itemStyle: { color: colour ?? look.stages[key] ?? look.palette[place % look.palette.length] } }));
+    ({ name: cut(spoken(name, look), 28), value, itemStyle: { color: colour ?? look.stages[key] ?? look.palette[place % look.palette.length] } }));
   return {
     option: { ...common(look), legend: look.narrow ? { ...common(look).legend, type: "plain", top: "auto", bottom: 0 } : { show: false },
       tooltip: { ...common(look).tooltip, trigger: "item", formatter: ({ name, value, percent }) => `${name}\n${y.title}: ${y.write(value)} (${percent} %)` },
@@ -179,11 +183,13 @@ function scatter({ chart, rows }, by, look) {
   };
 }
 
+/** A funnel narrows; steps that do not are bars. */
 function funnel({ chart, rows }, by, look) {
   const x = by.get(chart.x), y = by.get([chart.y ?? chart.value].flat()[0]);
+  if (rows.some((row, place) => place && numeric(row[y.index]) > numeric(rows[place - 1][y.index]))) return bars({ chart, rows }, by, look);
   const first = numeric(rows[0][y.index]);
   const share = (value) => (first ? ` (${(100 * value / first).toFixed(1)} %)` : "");
-  const data = rows.map((row) => ({ name: label(x.write(row[x.index])), value: numeric(row[y.index]) ?? 0, itemStyle: { color: look.palette[0] } }));
+  const data = rows.map((row) => ({ name: spoken(x.write(row[x.index]), look), value: numeric(row[y.index]) ?? 0, itemStyle: { color: look.palette[0] } }));
   return {
     option: { ...common(look), legend: { show: false }, tooltip: { ...common(look).tooltip, trigger: "item", formatter: ({ name, value }) => `${name}\n${y.title}: ${y.write(value)}${share(value)}` },
       series: [{ type: "funnel", sort: "none", data, left: 8, top: 8, bottom: 8, width: look.narrow ? "40%" : "55%", minSize: "1%", gap: 3, itemStyle: { borderWidth: 0 },
@@ -198,6 +204,10 @@ const DRAW = { bar: bars, line: lines, pie, heatmap, scatter, funnel };
 export function optionOf(answer, look, width) {
   const by = columnsOf(answer), { chart } = answer;
   const said = (names) => [names].flat().filter(Boolean).map((name) => by.get(name).plain).join(" and ");
-  const says = `${NAMES[chart.kind]} of ${said(chart.kind === "heatmap" ? chart.value : chart.y ?? chart.value)} by ${said([chart.x, chart.kind === "heatmap" ? chart.y : chart.series].flat())}`;
-  return { says, ...DRAW[chart.kind](answer, by, { ...look, narrow: width < NARROW }) };
+  const measured = [chart.kind === "heatmap" ? chart.value : chart.y ?? chart.value].flat();
+  if (answer.rows.every((row) => measured.every((name) => numeric(row[by.get(name).index]) === null)))
+    return { leftOut: `There is no chart, as no ${said(measured)} is known.` };
+  const drawn = DRAW[chart.kind](answer, by, { ...look, narrow: width < NARROW });
+  const says = `${NAMES[drawn.option.series[0].type]} of ${said(measured)} by ${said([chart.x, chart.kind === "heatmap" ? chart.y : chart.series].flat())}`;
+  return { says, ...drawn };
 }

@@ -35,6 +35,7 @@ export async function drawChart(figure, answer) {
   figure.hidden = !answer.chart || !answer.rows.length;
   if (figure.hidden) return figure.replaceChildren();
   const { option, height, says, leftOut } = optionOf(answer, look(), figure.clientWidth);
+  if (!option) return figure.replaceChildren(h("figcaption", { class: "quiet" }, leftOut));
   const place = h("div", { role: "img", "aria-label": `${says}. The table below has the same numbers.`, "data-kind": answer.chart.kind });
   place.style.height = `${height}px`;
   figure.replaceChildren(place, ...(leftOut ? [h("figcaption", { class: "quiet" }, leftOut)] : []));

@@ -78,7 +78,7 @@ def test_an_unfinished_cell_of_a_heat_map_is_empty(server: Server, page: Page, a
     """A share of 0 is drawn, null is not; in the table it is a dash."""
     open_report(page, server, "retention")
     (series,) = drawn(page)["series"]
-    cells = [tuple(each["value"]) for each in series["data"]]
+    cells = [tuple(each["value"][:3]) for each in series["data"]]
     assert sorted(cells) == [(0, 0, 1), (0, 1, 1), (0, 2, 1), (1, 0, 0), (1, 1, 0.5), (2, 0, 1 / 3)]
     assert column(page, 1)[:3] == ["Nov 2025"] * 3
     assert column(page, 3) == [

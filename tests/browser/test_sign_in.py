@@ -65,6 +65,15 @@ def test_every_page_works_for_who_signed_in(
     )
 
 
+def test_a_linked_statement_survives_signing_in(keyed_server: Server, page: Page) -> None:
+    """It is in the fragment of the address, which no server sees; it runs for who signed in."""
+    page.goto(f"{keyed_server.address}/ui/sql#query=SELECT+42")
+    sign_in(page)
+    expect(page.locator("#query")).to_have_value("SELECT 42")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#table td")).to_have_text("42")
+
+
 def test_who_signs_out_is_out(keyed_server: Server, page: Page, context: BrowserContext) -> None:
     """The session is gone from the browser, and the way back asks for the key."""
     page.goto(keyed_server.address)

@@ -147,18 +147,20 @@ function heatmap({ chart, rows }, by, look) {
   const places = [new Map(across.map((value, place) => [value, place])), new Map(down.map((value, place) => [value, place]))];
   const cells = rows.map((row) => [places[0].get(row[x.index]), places[1].get(row[y.index]), numeric(row[of.index])]).filter(([, , value]) => value !== null);
   const found = cells.map(([, , value]) => value);
-  const high = found.reduce((a, b) => Math.max(a, b), -Infinity), low = found.reduce((a, b) => Math.min(a, b), Infinity), size = Math.max(high, -low);
+  const rest = found.filter((value) => value < 1), below = rest.reduce((a, b) => Math.max(a, b), -Infinity);
+  const capped = kindOf(of.column) === "share" && rest.length < found.length && below > 0 && below < 0.5; // else what is all of itself pales the rest
+  const high = capped ? below : found.reduce((a, b) => Math.max(a, b), -Infinity), low = found.reduce((a, b) => Math.min(a, b), Infinity), size = Math.max(high, -low);
   const [min, max] = low < 0 ? [-size, size] : [0, high || 1];
   const strong = (value) => (value - min) / (max - min) > 0.62 || (low < 0 && (value - min) / (max - min) < 0.2);
   return {
     option: { ...common(look), legend: { show: false }, grid: { ...common(look).grid, top: 8, bottom: 52 },
       tooltip: { ...common(look).tooltip, trigger: "item", formatter: ({ value: [a, b, value] }) => `${y.title}: ${y.write(down[b])}\n${x.title}: ${x.write(across[a])}\n${of.title}: ${of.write(value)}` },
       xAxis: labels(look, x, across, { splitArea: { show: false } }), yAxis: labels(look, y, down, { inverse: !isNumeric(y.column) }),
-      visualMap: { min, max, calculable: false, orient: "horizontal", left: "center", bottom: 0, itemWidth: 12, itemHeight: 120, formatter: (value) => of.short(value),
-        text: [of.short(max), of.short(min)], textStyle: { color: look.muted }, inRange: { color: low < 0 ? [look.bad, look.heat[0], look.heat[2]] : look.heat } },
+      visualMap: { min, max, dimension: 3, calculable: false, orient: "horizontal", left: "center", bottom: 0, itemWidth: 12, itemHeight: 120, formatter: (value) => of.short(value),
+        text: [`${capped ? "≥ " : ""}${of.short(max)}`, of.short(min)], textStyle: { color: look.muted }, inRange: { color: low < 0 ? [look.bad, look.heat[0], look.heat[2]] : look.heat } },
       series: [{ type: "heatmap", itemStyle: { borderColor: look.panel, borderWidth: 2, borderRadius: 3 },
         label: { show: across.length <= (look.narrow ? 6 : MOST_CELLS_WITH_TEXT), fontSize: 11, formatter: ({ value }) => of.short(value[2]) },
-        data: cells.map((value) => ({ value, label: { color: strong(value[2]) ? look.heatInkStrong : look.heatInk } })) }] },
+        data: cells.map(([a, b, value]) => ({ value: [a, b, value, Math.min(value, max)], label: { color: strong(value) ? look.heatInkStrong : look.heatInk } })) }] },
     height: Math.min(900, 120 + down.length * 28), leftOut: "",
   };
 }

@@ -33,10 +33,13 @@ function reportOption({ name, title, question }, index) {
     h("a", { href: reportPage(name), tabindex: "-1" }, h("b", {}, title), h("span", { class: "traits" }, question)));
 }
 
-/** The reports whose title or question has every word that was typed. */
+const wordsOf = (text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u).filter(Boolean);
+
+/** The reports in whose title or question each word that was typed begins a word. */
 function matching(reports, query) {
-  const words = query.toLowerCase().split(/\s+/);
-  return reports.filter(({ title, question }) => words.every((word) => `${title} ${question}`.toLowerCase().includes(word))).slice(0, REPORTS_SHOWN);
+  const typed = wordsOf(query);
+  const said = ({ title, question }) => wordsOf(`${title} ${question}`);
+  return reports.filter((report) => typed.length && typed.every((word) => said(report).some((each) => each.startsWith(word)))).slice(0, REPORTS_SHOWN);
 }
 
 /** Customers, an exact id first; where more match than are shown, last the id that was typed, as it may be one; then reports. */

@@ -14,7 +14,8 @@ form.addEventListener("submit", async (event) => {
   button.setAttribute("aria-busy", "true");
   try {
     await post("/sign-in", { key: input.value.trim() });
-    location.replace(form.dataset.following);
+    const { following } = form.dataset; // with the fragment, which only the browser knows: a statement may be in it
+    location.replace(following.includes("#") ? following : following + location.hash);
   } catch (problem) {
     byId("problem").replaceChildren(problemNote({ title: "Not signed in", detail: problem.detail || problem.title }));
     input.setAttribute("aria-invalid", "true");

@@ -136,7 +136,8 @@ UNKNOWN = report(
     {"kind": "bar", "x": "label", "y": "contribution"},
 )
 EMPTY = report("win_back", "prospecting", [column("share", "share")], [], note="No data yet: nobody left.")
-OWN = report("mine", "own", [column("n", "count")], [[1]], own=True, version=3)
+OWN_FORM = {"from": "orders", "measures": [{"measure": "count", "name": "n"}]}
+OWN = report("mine", "own", [column("n", "count")], [[1]], own=True, version=3, form=OWN_FORM)
 MANY = report("many", "service", [column("n", "count")], [[n] for n in range(1_200)])
 ALL = {each["listed"]["name"]: each for each in [*CHARTS, RISING, UNKNOWN, EMPTY, OWN, MANY]}
 BROKEN = {"name": "half", "error": "half.sql: the chart names 'shares', which is no column: use share."}

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.contrast import LOW_CONTRAST
 from tests.browser.harness import Server, open_live
-from tests.browser.reports import ALL, answer_reports
+from tests.browser.reports import ALL, OWN_FORM, answer_reports
 
 SCHEMA = {
     "tables": [
@@ -157,12 +157,26 @@ def test_fields_come_from_the_schema(server: Server, page: Page, engine: Engine)
 
 
 def test_a_report_is_saved_under_its_title(server: Server, page: Page, engine: Engine) -> None:
-    """With a name for addresses; then its page opens."""
+    """With a name for addresses, as its first version; then its page opens."""
     open_builder(page, server)
     page.get_by_label("Save under a title").fill("Mïne")
     page.get_by_role("button", name="Save").click()
     page.wait_for_url("**/ui/reports/mine")
-    assert engine.saved == [{"name": "mine", "title": "Mïne", "form": engine.explained[0]}]
+    expected = {"name": "mine", "title": "Mïne", "form": engine.explained[0], "expected_version": 0}
+    assert engine.saved == [expected]
+
+
+def test_a_saved_report_is_changed_as_its_next_version(server: Server, page: Page, engine: Engine) -> None:
+    """From its page, with its form and title; only if nobody saved another meanwhile."""
+    open_live(page, f"{server.address}/ui/reports/mine")
+    expect(page.get_by_label("Version")).to_have_value("3")
+    page.get_by_role("link", name="Change").click()
+    expect(page.get_by_label("Save under a title")).to_have_value("Mine")
+    expect(page.locator("#plan code")).to_be_visible()
+    assert engine.explained == [OWN_FORM]
+    page.get_by_role("button", name="Save as version 4").click()
+    page.wait_for_url("**/ui/reports/mine")
+    assert engine.saved == [{"name": "mine", "title": "Mine", "form": OWN_FORM, "expected_version": 3}]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

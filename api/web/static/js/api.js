@@ -67,4 +67,7 @@ function signIn() {
 export const customerPath = (id) => `/customers/${encodeURIComponent(id)}`;
 export const reportPath = (name) => `/reports/${encodeURIComponent(name)}`;
 export const reportPage = (name) => `/ui/reports/${encodeURIComponent(name)}`;
+/** The page that makes a report, with its form; of a saved one, `changes` is {name, title, version}. */
+export const builderPage = (form, changes = null) =>
+  `/ui/reports/new#${new URLSearchParams({ form: JSON.stringify(form), ...(changes && { changes: JSON.stringify(changes) }) })}`;
 export const customerPage = (id) => `/ui/customers/${encodeURIComponent(id)}`;

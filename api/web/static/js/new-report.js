@@ -1,11 +1,12 @@
 /** How does an analyst make a report without SQL, see what it will run, and keep it? */
 
 import { answerBoard, showAnswer } from "./answer.js";
-import { exchange, get, reportPage } from "./api.js";
+import { builderPage, exchange, get, reportPage } from "./api.js";
 import { byId, facts, h } from "./dom.js";
 import { files } from "./files.js";
 import { number } from "./format.js";
 import { follow } from "./live.js";
+import { nameOf } from "./names.js";
 import { problemBoard } from "./problem.js";
 import { addDimension, addFilter, addMeasure, drawForm, offerDimensions, readForm, useFields } from "./report-form.js";
 import { wireSearch } from "./search.js";
@@ -18,6 +19,7 @@ const PAUSE_MS = 400;
 const FIRST = { from: "orders", measures: [{ measure: "count" }] };
 let tables = [];
 let kept = {}; // what a form says that has no control
+let changed = null; // the saved report that this one is to replace
 let timer = 0;
 
 /** The fields of a module, and those of its customers. */
@@ -39,11 +41,13 @@ function drawModules() {
   byId("module").replaceChildren(group("What is", base.filter(({ name }) => /^[a-z]/.test(name))), group("Events", base.filter(({ name }) => !/^[a-z]/.test(name))));
 }
 
-function formOfAddress() {
+/** The form, and which report it is a change of: {form, changes: {name, title, version} or null}. */
+function ofAddress() {
+  const asked = new URLSearchParams(location.hash.slice(1));
   try {
-    return JSON.parse(new URLSearchParams(location.hash.slice(1)).get("form")) ?? FIRST;
+    return { form: JSON.parse(asked.get("form")) ?? FIRST, changes: JSON.parse(asked.get("changes")) };
   } catch {
-    return FIRST;
+    return { form: FIRST, changes: null };
   }
 }
 
@@ -59,7 +63,7 @@ function showPlan(plan) {
 async function explain() {
   const form = readForm(kept);
   offerDimensions(form);
-  history.replaceState(null, "", `#${new URLSearchParams({ form: JSON.stringify(form) })}`);
+  history.replaceState(null, "", builderPage(form, changed));
   showPlan(await attempt("answer", () => exchange("/reports/explain", form)));
 }
 
@@ -67,15 +71,14 @@ function ask() {
   return board((signal) => exchange("/reports/ask", readForm(kept), { signal }), (answer) => showAnswer(answer, files(answer, "report")));
 }
 
-/** `Revenue of Zürich` as `revenue-of-zurich`, which is the report's place in addresses. */
-const named = (title) => title.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "") || `report-${Date.now().toString(36)}`;
-
+/** Under the name of the report that is changed, as its next version; else under one from the title, as its first. */
 async function save() {
   const title = byId("title").value.trim();
   if (!title) return byId("title").focus();
+  const name = changed?.name ?? nameOf(title, "report");
   byId("save").disabled = true;
-  const name = named(title);
-  const saved = await attempt("save", () => exchange("/reports", { name, title, form: readForm(kept) }));
+  const saved = await attempt("save", () =>
+    exchange("/reports", { name, title, form: readForm(kept), expected_version: changed?.version ?? 0 }));
   byId("save").disabled = false;
   if (saved) location.assign(reportPage(name));
 }
@@ -85,7 +88,10 @@ function later() {
   timer = setTimeout(explain, PAUSE_MS);
 }
 
-function load(form) {
+function load({ form, changes }) {
+  changed = changes;
+  byId("title").value = changes?.title ?? "";
+  byId("save").textContent = changes ? `Save as version ${number(changes.version + 1)}` : "Save";
   const { order, limit, pivot } = form;
   kept = { order, limit, pivot };
   useModule(form.from);
@@ -112,6 +118,6 @@ const schema = await attempt("schema", () => get("/sql/schema"));
 if (schema) {
   tables = schema.tables;
   drawModules();
-  load(formOfAddress());
+  load(ofAddress());
   explain();
 }

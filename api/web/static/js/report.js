@@ -1,7 +1,7 @@
 /** What does one report answer, to whom asks it so? */
 
 import { answerBoard, showAnswer } from "./answer.js";
-import { get, reportPath } from "./api.js";
+import { builderPage, get, reportPath } from "./api.js";
 import { byId, h } from "./dom.js";
 import { dayAndTime } from "./format.js";
 import { follow } from "./live.js";
@@ -16,6 +16,7 @@ const { name } = byId("report").dataset;
 const path = reportPath(name);
 const FORMATS = [["CSV", "csv"], ["Parquet", "parquet"], ["Arrow", "arrow"], ["JSON", "json"]];
 const board = answerBoard(attempt);
+const VERSION = { name: "version", kind: "integer", minimum: 1, means: "Each time it was saved made one." };
 let specs = withCommon([]);
 
 /** Of an address, the rows that the page shows: without a time, as of when they were read. */
@@ -53,7 +54,8 @@ async function describe() {
   const { items } = await get("/reports");
   const found = items.find((report) => report.name === name);
   if (!found) return;
-  specs = withCommon(found.parameters);
+  specs = withCommon(found.own ? [{ ...VERSION, maximum: found.version, default: found.version }] : found.parameters);
+  if (found.own) byId("change").append(h("a", { class: "button", href: builderPage(found.form, { name, title: found.title, version: found.version }) }, "Change"));
   byId("report").textContent = found.title;
   byId("question").textContent = found.question;
 }

@@ -6,6 +6,7 @@ import { dataTable } from "./data-table.js";
 import { byId, h } from "./dom.js";
 import { files, titled } from "./files.js";
 import { follow } from "./live.js";
+import { nameOf } from "./names.js";
 import { problemBoard } from "./problem.js";
 import { wireSchema } from "./schema.js";
 import { wireSearch } from "./search.js";
@@ -61,17 +62,17 @@ async function readSaved() {
 }
 
 async function save() {
-  const name = byId("name").value.trim(), query = editor.value.trim();
-  if (!name) return byId("name").focus();
+  const title = byId("name").value.trim(), query = editor.value.trim();
+  if (!title) return byId("name").focus();
   if (!query) return editor.focus();
+  const name = nameOf(title, "query");
   byId("save").disabled = true;
   const kept = await attempt("save", () => exchange("/sql/saved", { name, query }));
   byId("save").disabled = false;
   if (!kept) return;
   byId("save").textContent = "Saved";
-  if (!saved.some((each) => each.name === name)) saved = [...saved, { name, query }];
   await readSaved();
-  byId("saved").value = name;
+  byId("saved").value = byId("name").value = name;
 }
 
 byId("ask").addEventListener("submit", (event) => {

@@ -66,7 +66,8 @@ def run(
         return reporting.answered(client, guard, head, {}, as_of_ms, timezone, told)
     except QueryStopped as stopped:
         what, _, _ = str(stopped).partition(":")
-        raise QueryStopped(f"{what}: filter, take a shorter period, or leave out a dimension.") from stopped
+        narrower = f"{what}: filter, take a shorter period, or leave out a dimension."
+        raise QueryStopped(narrower) from stopped.__cause__  # which tells that a query was cut off
 
 
 def explain(

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from history.store import History
+from history.client import REPORTS, connect
+from history.sql import QueryStopped
+from history.store import History, Lane
 from tests.own import AS_OF, ZONE, answer, money, plain, rows, shoppers, told
 from tests.reporting import history_of
 
@@ -311,6 +313,21 @@ async def test_what_is_left_out_is_said(history: History) -> None:
     assert "GBP" in str((await told(history, form([], ["revenue"]))).note)
     nothing = await told(history, form(["store"], ["rows"], as_of="1999-01-01T00:00:00Z"))
     assert str(nothing.note).startswith("No data yet")
+
+
+async def test_what_is_over_the_bounds_is_stopped_and_the_next_is_answered(
+    history: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit is named with a way to narrow it, and nothing of the stopped query is left in the way."""
+    assert len(await answer(history, form(["year"], ["rows"]))) == 3
+    url = history._client.uri
+    lane = Lane("small", lambda: connect(url, {**REPORTS, "max_result_bytes": 2_000}, "headwater"))
+    monkeypatch.setattr(history, "_reports", lane)
+    for _ in range(2):
+        with pytest.raises(QueryStopped, match="256 MiB of answer: filter, take a shorter period"):
+            await answer(history, form(["day", "city"], ["rows"]))
+        assert len(await answer(history, form(["year"], ["rows"]))) == 3
+    lane.close(lambda: None)
 
 
 async def test_the_chart_fits_the_columns(history: History) -> None:

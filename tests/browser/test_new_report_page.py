@@ -2,16 +2,19 @@
 
 import json
 import re
-from typing import Any
+import time
+from typing import Any, cast
 from urllib.parse import urlencode
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.contrast import LOW_CONTRAST
+from tests.browser.events import HOSTILE, order, registered
 from tests.browser.harness import Server, open_live
 from tests.browser.reports import ALL, OWN_FORM, answer_reports
 
+ARCHIVED_WITHIN_S = 30
 SCHEMA = {
     "tables": [
         {
@@ -190,3 +193,35 @@ def test_the_page_can_be_read_and_fits(
     open_builder(page, server, FORM)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(LOW_CONTRAST) == []
+
+
+def wait_until_archived(server: Server, customer_id: str, events: int) -> None:
+    """The history follows the log by about a second."""
+    deadline = time.monotonic() + ARCHIVED_WITHIN_S
+    while len(cast(list[object], server.get(f"/customers/{customer_id}/timeline")["items"])) < events:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def test_a_report_goes_from_the_form_to_the_list_on_the_engine(server: Server, page: Page) -> None:
+    """Explained, run, saved and listed by the engine itself; text of customers stays text."""
+    server.post(order("own-report", "12.50"), registered("own-report", city=HOSTILE))
+    wait_until_archived(server, "own-report", events=2)
+    form = {
+        "from": "orders",
+        "measures": [{"measure": "sum", "field": "base_minor"}],
+        "dimensions": [{"field": "customers.traits.city"}],
+        "as_of": "2100-01-01T00:00:00Z",
+    }
+    open_builder(page, server, form)
+    expect(page.locator("#estimate")).to_contain_text("reads at most")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#table td", has_text="<img")).to_have_text(HOSTILE)
+    page.get_by_label("Save under a title").fill("Revenue of cities")
+    page.get_by_role("button", name="Save").click()
+    page.wait_for_url("**/ui/reports/revenue-of-cities")
+    expect(page.locator("#table td", has_text="<img")).to_have_text(HOSTILE)
+    expect(page.locator("#answer img, #answer script")).to_have_count(0)
+    assert page.evaluate("window.hacked") is None
+    page.goto(f"{server.address}/ui/reports")
+    expect(page.get_by_label("Your own", exact=True)).to_contain_text("Revenue of cities")

@@ -1,6 +1,7 @@
 """Does an analyst write a statement beside the tables, run it, read what comes, and keep it?"""
 
 import json
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -173,6 +174,23 @@ def test_the_rows_are_downloaded(server: Server, page: Page, saved: list[object]
     with page.expect_download() as written:
         page.get_by_role("link", name="JSON").click()
     assert json.loads(written.value.path().read_bytes()) == [{"n": 1, "text": 'a "b", c', "missing": None}]
+
+
+def test_the_engines_own_schema_and_saved_queries(server: Server, page: Page) -> None:
+    """Nothing in its place: a view is inserted, runs, is saved, and is there after a reload."""
+    open_live(page, f"{server.address}/ui/sql")
+    page.get_by_label("Find a table").fill("orders_at placed_at")
+    page.locator("#tables details[data-table=orders_at] summary").click()
+    page.get_by_role("button", name="Insert orders_at").click()
+    page.get_by_label("as_of", exact=True).fill("2026-01-01 00:00:00.000")
+    page.get_by_role("button", name="Run").click()
+    expect(page.locator("#told")).to_contain_text(" ms")
+    page.get_by_label("Save under a name").fill("Orders then")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Saved")).to_be_visible()
+    page.reload()
+    page.get_by_label("Saved queries").select_option("orders-then")
+    expect(page.locator("#query")).to_have_value(re.compile("FROM orders_at"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -43,7 +43,7 @@ def as_of_ms(services: Services, as_of: str | None) -> int:
     """The moment that is asked about: until now, by default. Raises a Problem (422)."""
     if as_of is not None:
         return moment("as_of", as_of)
-    return services.read_model.as_of_ms() or services.engine.now_ms()
+    return services.engine.now_ms()
 
 
 async def versions(services: Services, name: str) -> list[SavedReport]:

@@ -24,11 +24,12 @@ from history.report_files import names
 from history.store import History
 from schemas.codec import encode
 from schemas.events import BaseCurrencySet, Event, OrderPlaced
+from streams.archive import AT_ONCE
 from streams.outputs import output_id
+from streams.runtime import tune
 from streams.topics import EVENTS, TRANSITIONS, partition_for
 
 EVENTS_A_CUSTOMER = 20
-BATCH = 50_000  # what the archive gathers
 ASKED = 3  # times: the first is cold, the median of the others counts
 
 
@@ -68,12 +69,12 @@ def archive(count: int, directory: Path) -> dict[str, float]:
     events.take([BaseCurrencySet(event_id=output_id("base", 0), currency="USD", **told)])
     orders: list[tuple[str, int]] = []
     made: Iterator[Event] = crm.generate(count, count // EVENTS_A_CUSTOMER, end_ms=END_MS)
-    while batch := list(islice(made, BATCH)):
+    while batch := list(islice(made, AT_ONCE)):
         orders += [(e.customer_id, e.occurred_at) for e in batch if isinstance(e, OrderPlaced)]
         events.take(batch)
         print(f"{events.rows:,} events, {events.rows / events.seconds:,.0f}/s", file=sys.stderr, flush=True)
     moves = crm.stages(iter(orders))
-    while told_moves := list(islice(moves, BATCH)):
+    while told_moves := list(islice(moves, AT_ONCE)):
         transitions.take(list(told_moves))
     client = history._client  # of the process that owns it
     for (table,) in client.query(
@@ -208,6 +209,7 @@ def _plain(row: tuple[object, ...]) -> tuple[str, ...]:
 
 
 if __name__ == "__main__":
+    tune()
     match sys.argv[1:]:
         case ["archive", count, where]:
             done = archive(int(count), Path(where))

@@ -7,8 +7,11 @@ Tables are written first, then archived(topic, partition, upto) is noted. Who is
 beyond `upto` at the next start: each table drops the offsets that it has.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from queue import SimpleQueue
 from typing import NamedTuple, Protocol
 
 from clickhouse_connect.driver.client import Client
@@ -64,10 +67,14 @@ class _Share(NamedTuple):
 
 
 class HistoryWriter:
-    """The archive's only writer; all calls from one thread at a time."""
+    """The archive's only writer; all calls from one thread at a time.
 
-    def __init__(self, client: Client) -> None:
+    It fills as many tables at once as it has clients: the order among tables does not matter.
+    """
+
+    def __init__(self, client: Client, *others: Client) -> None:
         self._client = client
+        self._clients = (client, *others)
         self._upto: dict[tuple[str, int], int] = {}
         self._settled: set[_Share] = set()  # shares without rows beyond upto
         self._ahead: dict[_Share, int] = {}  # shares written since: the offset after the last
@@ -96,13 +103,30 @@ class HistoryWriter:
 
     def _write(self, topic: str, runs: Mapping[int, Sequence[RecordLike]]) -> list[Refused]:
         refused, sorted_out = self._sort(topic, runs)
+        wanted = []
         for target, bodies in sorted_out.items():
-            for chunk in _chunks(self._without_present(target, bodies)):
-                refused += self._insert(target, chunk)
+            wanted += [(target, chunk) for chunk in _chunks(self._without_present(target, bodies))]
             ends = {body.partition: body.offset + 1 for body in bodies}
             self._ahead |= {_Share(topic, target.table, partition): end for partition, end in ends.items()}
         self._settled -= self._ahead.keys()
-        return refused
+        return refused + self._fill(sorted(wanted, key=lambda each: -len(each[1])))
+
+    def _fill(self, wanted: Sequence[tuple[_Target, Sequence[Body]]]) -> list[Refused]:
+        """Insert all, the largest first; raises once nothing is under way any more."""
+        free: SimpleQueue[Client] = SimpleQueue()
+        for client in self._clients:
+            free.put(client)
+
+        def insert(target: _Target, bodies: Sequence[Body]) -> list[Refused]:
+            client = free.get()
+            try:
+                return self._insert(client, target, bodies)
+            finally:
+                free.put(client)
+
+        with ThreadPoolExecutor(len(self._clients), "archive-tables") as pool:
+            done = [pool.submit(insert, *each) for each in wanted]
+        return [refusal for each in done for refusal in each.result()]
 
     def note(self, topic: str, upto: Mapping[int, int]) -> None:
         """Remember the next offset to archive (partition -> offset), once write's refusals are dealt with."""
@@ -134,18 +158,13 @@ class HistoryWriter:
 
         Raises RegistryUnavailable where nobody can say what a schema is: write the same again.
         """
-        by_header: dict[bytes, list[Body]] = {}
+        by_header: defaultdict[bytes, list[Body]] = defaultdict(list)
         size = HEADER.size
         for partition, run in runs.items():
             upto = self.resume(topic, partition)
-            for record in run:
-                offset, value = record.offset, record.value or b""
+            for offset, value in [(record.offset, record.value or b"") for record in run]:
                 if offset >= upto:
-                    body = _quick(Body, (partition, offset, value[size:]))
-                    try:
-                        by_header[value[:size]].append(body)
-                    except KeyError:
-                        by_header[value[:size]] = [body]
+                    by_header[value[:size]].append(_quick(Body, (partition, offset, value[size:])))
         refused: list[Refused] = []
         sorted_out: dict[_Target, list[Body]] = {}
         converted: set[_Target] = set()
@@ -182,10 +201,10 @@ class HistoryWriter:
             return bodies
         return [body for body in bodies if (body.partition, body.offset) not in present]
 
-    def _insert(self, target: _Target, bodies: Sequence[Body]) -> list[Refused]:
+    def _insert(self, client: Client, target: _Target, bodies: Sequence[Body]) -> list[Refused]:
         """Insert; of what ClickHouse refuses, what we cannot decode each alone, and the others by halves."""
         try:
-            self._client.raw_insert(
+            client.raw_insert(
                 f"`{target.table}`",
                 column_names=[field["name"] for field in fields(target.schema_id)],
                 # a file, as the driver would send bytes again where an answer is lost: twice in the table
@@ -206,7 +225,7 @@ class HistoryWriter:
                 if sound and suspect
                 else [bodies[:half], bodies[half:]]
             )
-            return [refusal for part in parts for refusal in self._insert(target, part)]
+            return [refusal for part in parts for refusal in self._insert(client, target, part)]
         return []
 
     @staticmethod

@@ -87,6 +87,7 @@ class History:
     def __init__(
         self,
         writer: Client,
+        second: Client | None,
         reader: Lane,
         analyst: Lane,
         reports: Lane,
@@ -102,7 +103,8 @@ class History:
         self._merger = merger
         self._guard = guard
         self._catalogue: Catalogue | None = None
-        self.writer = HistoryWriter(writer)
+        self._second = second
+        self.writer = HistoryWriter(writer) if second is None else HistoryWriter(writer, second)
 
     @classmethod
     def open(cls, url: str, database: str | None = None, *, owner: bool = True) -> "History":
@@ -128,7 +130,8 @@ class History:
             reports = Lane("history-reports", partial(connect, url, {**marked, **REPORTS}, database))
             embedded = isinstance(parse(url), Embedded)
             merger = Lane("history-merger", partial(connect, url, WRITER, database)) if embedded else None
-            return cls(writer, reader, analyst, reports, merger, _guard(writer), mark)
+            second = connect(url, WRITER, database, session=True) if owner else None
+            return cls(writer, second, reader, analyst, reports, merger, _guard(writer), mark)
         except BaseException as error:
             for client in clients:
                 client.close()
@@ -255,6 +258,8 @@ class History:
         if self._merger is not None:
             self._merger.close(self._stop_merging)
             self._client.command("SYSTEM START MERGES")
+        if self._second is not None:
+            self._second.close()
         self._client.close()
 
     def _stop(self) -> None:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
+from operator import attrgetter
 from queue import SimpleQueue
 from typing import NamedTuple, Protocol
 
@@ -34,6 +35,7 @@ PRESENT = (
 )
 
 
+_OFFSET_AND_VALUE = attrgetter("offset", "value")
 _quick = tuple.__new__  # a NamedTuple without the Python step of its constructor
 
 
@@ -162,8 +164,9 @@ class HistoryWriter:
         size = HEADER.size
         for partition, run in runs.items():
             upto = self.resume(topic, partition)
-            for offset, value in [(record.offset, record.value or b"") for record in run]:
+            for offset, value in map(_OFFSET_AND_VALUE, run):
                 if offset >= upto:
+                    value = value or b""
                     by_header[value[:size]].append(_quick(Body, (partition, offset, value[size:])))
         refused: list[Refused] = []
         sorted_out: dict[_Target, list[Body]] = {}

@@ -17,6 +17,9 @@ from schemas.compiled import avro_long, avro_string
 SYNC = b"headwater-archive"[:16]
 ONE = b"\x02"  # a block's count of records, as an Avro long
 SEAL = avro_string(WHOLE)
+LONGS = tuple(map(avro_long, range(4096)))
+LOW = 1 << 14  # what the first two bytes of a long say; LOWS has them, with more bytes to come
+LOWS = tuple(bytes((n & 127 | 128, n >> 7 | 128)) for n in range(LOW))
 
 
 class Body(NamedTuple):
@@ -43,10 +46,20 @@ def container(schema_id: int, topic: str, bodies: Iterable[Body]) -> bytes:
     """A container file of the bodies, one block each, behind topic, partition and offset as fields."""
     parts: list[bytes] = [header(schema_id)]
     prefixes: dict[int, bytes] = {}
+    highs: dict[int, bytes] = {}  # what some thousand offsets have in common
+    seal = len(SEAL)
     for partition, offset, avro in bodies:
         prefix = prefixes.get(partition)
         if prefix is None:
             prefix = prefixes[partition] = avro_string(topic) + avro_long(partition)
-        position = prefix + avro_long(offset)
-        parts += (ONE, avro_long(len(position) + len(avro) + len(SEAL)), position, avro, SEAL, SYNC)
+        n = offset << 1
+        if n < LOW:
+            position = prefix + avro_long(offset)
+        else:
+            high = highs.get(n >> 14)
+            if high is None:
+                high = highs[n >> 14] = avro_long(offset)[2:]
+            position = prefix + LOWS[n & LOW - 1] + high
+        size = len(position) + len(avro) + seal
+        parts += (ONE, LONGS[size] if size < len(LONGS) else avro_long(size), position, avro, SEAL, SYNC)
     return b"".join(parts)

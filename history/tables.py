@@ -18,7 +18,7 @@ CLICKHOUSE_TYPES = {
     "date": "Date32",
     "timestamp-millis": "DateTime64(3, 'UTC')",
 }
-FEW_VALUES = {"source", "channel", "currency"}
+FEW_VALUES = {"source", "channel", "currency", "store", "campaign_id", "variant", "device"}
 
 
 class Column(NamedTuple):

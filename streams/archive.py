@@ -27,7 +27,7 @@ Places: TypeAlias = Mapping[TopicPartition, int]
 TOPICS = (EVENTS, TRANSITIONS, DECISIONS, FAILED, EXAMPLES)
 GATHER_S = 1.0
 GATHER_RECORDS = 50_000
-AT_ONCE = 200_000  # records of a topic, where so many wait: each insert costs what some thousand rows do
+AT_ONCE = 400_000  # records of a topic, where so many wait: each insert costs what some thousand rows do
 GATHER_BYTES = 64 << 20
 RETRY_S = 5.0
 READ_RECORDS = 5_000
@@ -170,7 +170,7 @@ class Archive:
             await self.step()
 
     async def step(self) -> None:
-        """Archive what is there, at most 200,000 records a topic."""
+        """Archive what is there, at most 400,000 records a topic."""
         for topic in TOPICS:
             runs, upto = {}, {}
             partitions = self._log.partitions(topic)

@@ -17,6 +17,7 @@ GUARD = Guard(
 )
 
 HARMLESS = [
+    "SELECT formatDateTime(occurred_at, '%Y-%m') AS month, count() FROM events GROUP BY month",
     "SELECT * FROM events LIMIT 10",
     "SELECT count() FROM headwater.events",
     "SELECT type, count() FROM events GROUP BY type ORDER BY 2 DESC",

@@ -38,10 +38,9 @@ def sql(
 ) -> None:
     """Run one SQL statement over the history.
 
-    The views are events (all of them), orders (each with what became of it), stages (each customer's now),
-    transitions, decisions (of triggers), deliveries (of their messages) and failed; beside them is one table
-    an event type, such as OrderPlaced. "show tables" lists them, "describe orders" says what each column
-    means; amounts are in minor units.
+    The views are events, orders, order_lines, customers, campaign_responses, tickets and more, each also as
+    of a moment: orders_at(as_of = '2026-01-31'); beside them is one table an event type, such as
+    OrderPlaced. "headwater schema" lists them and says what each column means; amounts are in minor units.
 
     Examples: headwater sql "select type, count() from events group by type"
 

@@ -3,7 +3,8 @@
 ClickHouse merges parts in the background, but rarely to the last one. So what a load has brought in is
 merged once it stands still: over ten million events a count by type then takes a third of the CPU, a list
 of customers two thirds. A table is merged again when a fifth of it is new, so each row is rewritten a few
-times in all. A merge is a new part beside the old ones until it is whole: a crash leaves the old ones.
+times in all. What never stands still is left to ClickHouse. A merge is a new part beside the old ones until
+it is whole: a crash leaves the old ones.
 """
 
 from clickhouse_connect.driver.client import Client

@@ -23,6 +23,7 @@ STOPPED = {
     sql.MEMORY: "The report was stopped at 1.5 GiB of memory",
     sql.RESULT_SIZE: "The report was stopped at 256 MiB of answer",
 }
+COMPUTING_S = 8.0  # of Python after a query, which nobody could stop; within what a process has to exit
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MS, LAST_MS = -2_208_988_800_000, 10_413_791_999_999  # 1900 to 2299, what ClickHouse can tell
 BASE = "SELECT currency, digits FROM base_currency"
@@ -73,6 +74,8 @@ class Ask:
         narrower = ["an earlier as_of", *(f"another {each.name}" for each in report.parameters)]
         self._stopped = {code: f"{what}: ask for {' or '.join(narrower)}." for code, what in STOPPED.items()}
         self._always = {"as_of": clickhouse_time(as_of_ms), "timezone": timezone}
+        self._narrower = " or ".join(narrower)
+        self._answered_at = time.monotonic()
         self.asked: list[Asked] = []
 
     def __call__(self, query: str, **parameters: Value) -> pa.Table:
@@ -86,11 +89,19 @@ class Ask:
             given = sql.given(guarded.parameters, always | parameters)
             self.asked.append(Asked(inspect.cleandoc(query), dict(given)))
             found = self._client.raw_query(guarded.query, parameters=given or None, fmt="Arrow")
+            self._answered_at = time.monotonic()
         except DatabaseError as error:
             if no_answer(error):
                 raise
             raise sql.told(error, self._stopped) from error
         return pa.ipc.open_file(found).read_all()
+
+    def in_time(self) -> None:
+        """Called in each long loop of a report: raises QueryStopped 8 s after the latest query."""
+        if time.monotonic() - self._answered_at > COMPUTING_S:
+            raise sql.QueryStopped(
+                f"The report was stopped after computing for {COMPUTING_S:g} s: ask for {self._narrower}."
+            )
 
 
 def chosen(name: str) -> Report:

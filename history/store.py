@@ -26,7 +26,6 @@ from history.client import (
     answering,
     cannot_open,
     connect,
-    said,
 )
 from history.decisions import Activity, Decision, Wanted, activity, decisions, steps
 from history.guard import Guard
@@ -130,7 +129,8 @@ class History:
             reports = Lane("history-reports", partial(connect, url, {**marked, **REPORTS}, database))
             embedded = isinstance(parse(url), Embedded)
             merger = Lane("history-merger", partial(connect, url, WRITER, database)) if embedded else None
-            second = connect(url, WRITER, database, session=True) if owner else None
+            # of a server, the one session holds back what follows an insert that was given up
+            second = connect(url, WRITER, database) if embedded else None
             return cls(writer, second, reader, analyst, reports, merger, _guard(writer), mark)
         except BaseException as error:
             for client in clients:
@@ -237,13 +237,13 @@ class History:
         before: Mapping[str, int] = {}
         while self._merger is not None:
             await asyncio.sleep(MERGE_EVERY_S)
-            found = await self._merger.run(merging.loose)
-            for table in [table for table, rows in found.items() if before.get(table) == rows]:
-                try:
+            try:
+                found = await self._merger.run(merging.loose)
+                for table in [table for table, rows in found.items() if before.get(table) == rows]:
                     await self._merger.run(partial(merging.merge, table=table))
-                except DatabaseError as error:  # no room on the disk, say: reads go on as they were
-                    logger.warning("history_not_merged", table=table, reason=said(error))
-            before = found
+                before = found
+            except (DatabaseError, HistoryUnavailable) as error:  # no room, say: reads go on as they were
+                logger.warning("history_not_merged", reason=str(error)[:500])
 
     async def archived(self) -> dict[tuple[str, int], int]:
         """(topic, partition) -> the offset of the next record to archive, of those begun."""
@@ -257,7 +257,8 @@ class History:
             lane.close(self._stop)
         if self._merger is not None:
             self._merger.close(self._stop_merging)
-            self._client.command("SYSTEM START MERGES")
+            with suppress(DatabaseError):
+                self._client.command("SYSTEM START MERGES")
         if self._second is not None:
             self._second.close()
         self._client.close()
@@ -267,7 +268,8 @@ class History:
             self._client.command(f"KILL QUERY WHERE Settings['log_comment'] = '{self._mark}' ASYNC")
 
     def _stop_merging(self) -> None:
-        self._client.command("SYSTEM STOP MERGES")
+        with suppress(DatabaseError):
+            self._client.command("SYSTEM STOP MERGES")
 
 
 def _prepare(client: Client, database: str) -> None:

@@ -1,8 +1,8 @@
 """How does the log reach the history? By a consumer of its own: a slow ClickHouse holds up nothing else.
 
-It gathers a second or 50,000 records, has the tables written, sends what no table accepts to
-headwater.failed, and only then has the history note how far it is. That note is where it resumes: a crash
-before it writes the same records again, of which each table drops the offsets it has.
+It gathers a second or 50,000 records, takes more at once where more wait, has the tables written, sends what
+no table accepts to headwater.failed, and only then has the history note how far it is. That note is where it
+resumes: a crash before it writes the same records again, of which each table drops the offsets it has.
 """
 
 import asyncio

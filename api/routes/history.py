@@ -67,7 +67,7 @@ BODY = json_body(
     openapi_extra=BODY,
 )
 async def post_sql(request: Request, services: Used) -> Response:
-    """One read-only ClickHouse statement over `events`, `transitions`, `failed` and a table for each event.
+    """One read-only ClickHouse statement over the views and event tables that `GET /sql/schema` lists.
 
     Stopped at 10 s, 1 GiB of memory or 64 MiB of answer. `truncated` says that there were more rows. Who
     asked what, and how that went, is an event, `SqlAsked`.

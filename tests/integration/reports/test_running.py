@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from history import report_files
+from history import report_files, reporting
 from history.client import REPORTS, connect
 from history.guard import QueryRefused
 from history.report_files import BadReport
@@ -317,3 +317,16 @@ async def test_any_other_time_zone_is_refused(echo: History, name: str) -> None:
     """A time zone is one of the database."""
     with pytest.raises(BadParameter):
         await echo.report("mine", {}, NOON, f"{name}!")
+
+
+async def test_a_function_that_computes_for_too_long_is_stopped(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could stop it from outside, and all reports wait for it."""
+    monkeypatch.setattr(reporting, "COMPUTING_S", 0.2)
+    body = """
+    while True:
+        ask.in_time()"""
+    history = await asked(tmp_path, folder, python(N, body))
+    with pytest.raises(QueryStopped, match=r"stopped after computing for 0\.2 s: ask for an earlier as_of"):
+        await told(history, "mine")

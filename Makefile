@@ -57,7 +57,7 @@ secrets: # in .env, for its owner's eyes: what is missing is added, and nothing 
 
 test: $(VENV)/.ready-dev browser java ## every test (ARGS="tests/unit -k rfm")
 	@if [ -n "$(ARGS)" ]; then exec $(BIN)/python -m pytest $(ARGS); fi; \
-	others=0; $(BIN)/python -m pytest --ignore tests/kafka || others=$$?; \
+	others=0; $(BIN)/python -m pytest --ignore tests/kafka --numprocesses 2 --dist loadfile || others=$$?; \
 	$(BIN)/python -m pytest tests/kafka $(BROKERS); exit $$others
 
 bench-models: $(BENCH_VENV)/.ready ## judge the scores beside what people would use instead (half an hour)

@@ -57,11 +57,12 @@ class Field(NamedTuple):
 
     @property
     def is_base_money(self) -> bool:
-        return self.name.endswith("base_minor")
+        """Whether it is a column in base_minor; a named value of a map is a number, whatever it is called."""
+        return self.name.endswith("base_minor") and kind_of(self.type) == "number"
 
     @property
     def is_other_money(self) -> bool:
-        return self.name.endswith("_minor") and not self.is_base_money
+        return self.name.endswith("_minor") and not self.name.endswith("base_minor")
 
     def told(self) -> str:
         """What the field is, for who takes it for something else."""

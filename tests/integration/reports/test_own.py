@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import product
 from typing import Any
@@ -13,17 +14,26 @@ import pytest
 from history.client import REPORTS, connect
 from history.sql import QueryStopped
 from history.store import History, Lane
-from tests.own import AS_OF, ZONE, answer, money, plain, rows, shoppers, told
+from schemas.events import CustomerRegistered
+from tests.own import AS_OF, ZONE, answer, money, plain, rows, shoppers, stamp, told
 from tests.reporting import history_of
 
 EVENTS, ORDERS, RATED = shoppers()
+LOSSES = [
+    CustomerRegistered(
+        customer_id=f"loss-{month}",
+        traits={"profit": profit, "tip_base_minor": "2.5"},
+        **stamp(datetime(2023, month, 1, tzinfo=UTC)),
+    )
+    for month, profit in ((1, "-400"), (2, "200"))
+]
 KEPT = {"field": "cancelled", "value": False}
 
 
 @pytest.fixture(scope="module")
 def history(tmp_path_factory: pytest.TempPathFactory) -> History:
-    """The shoppers' history."""
-    return asyncio.run(history_of(tmp_path_factory.mktemp("own"), EVENTS))
+    """The shoppers' history, and two customers who order nothing, with numbers for traits."""
+    return asyncio.run(history_of(tmp_path_factory.mktemp("own"), [*EVENTS, *LOSSES]))
 
 
 def median(base: pd.Series) -> Any:
@@ -197,6 +207,13 @@ async def test_a_period_beside_the_one_before(
             for a, b in zip(both[name], both[f"{name}_before"], strict=True)
         ]
     assert rows(found) == rows(both[found.columns])
+
+
+async def test_a_named_value_is_a_number_whatever_it_is_called(history: History) -> None:
+    """A trait called like money in the base currency is answered, with its fraction."""
+    measure = {"measure": "sum", "field": "traits.tip_base_minor", "name": "tips"}
+    found = await told(history, {"from": "customers", "measures": [measure]})
+    assert (found.report.columns[0].unit, found.table.to_pylist()) == ("number", [{"tips": 5.0}])
 
 
 async def test_the_months_of_a_comparison_stand_beside_each_other(history: History) -> None:

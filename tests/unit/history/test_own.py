@@ -39,10 +39,11 @@ CATALOGUE = Catalogue(
         "stages": {"customer_id": "String", "stage": "String"},
         "CustomEvent": {"customer_id": "String", "occurred_at": TIME, "properties": "Map(String, String)"},
         "OrderPlaced": {"customer_id": "String", "occurred_at": TIME, "lines": "Array(Tuple(sku String))"},
+        "scored": {"customer_id": "String", "probabilities": "Map(String, Float64)"},
     },
     frozenset({"orders", "customers"}),
 )
-TABLES = ["customer_months", "stages", "CustomEvent", "OrderPlaced", "ProcessingFailed"]
+TABLES = ["customer_months", "stages", "CustomEvent", "OrderPlaced", "ProcessingFailed", "scored"]
 GUARD = Guard("headwater", TABLES, [*FUNCTIONS, "file", "url"], ["orders_at", "customers_at"])
 
 
@@ -215,6 +216,30 @@ def test_the_guard_lets_every_query_through(more: dict[str, Any]) -> None:
 def test_what_is_wrong_is_said_with_what_is_nearest(form: dict[str, Any], words: str) -> None:
     """Each fault of a form is one sentence that names the field and what to write."""
     assert re.search(words, str(refused(**form)))
+
+
+@pytest.mark.parametrize(
+    ("module", "field"),
+    [
+        ("CustomEvent", "properties.tip_base_minor"),
+        ("orders", "customers.traits.tip_base_minor"),
+        ("scored", "probabilities.tip_base_minor"),
+    ],
+)
+@pytest.mark.parametrize("measure", ["sum", "mean", "median"])
+def test_a_named_value_is_never_money(module: str, field: str, measure: str) -> None:
+    """Only a column in base_minor is money: a named value may be no whole number, so it is not rounded."""
+    asked = {"measures": [{"measure": measure, "field": field}], "dimensions": [{"field": field, "bins": 5}]}
+    found = compiled(**{"from": module}, **asked)
+    assert [(column.name.rpartition("_")[2], column.unit) for column in found.columns][1] == (
+        "minor",
+        "number",
+    )
+    assert found.columns[0].unit != "money"
+    assert "toInt64" not in found.query
+    assert compiled(measures=[{"measure": measure, "field": "base_minor"}]).columns[0].unit == "money"
+
+
 
 
 def test_a_comparison_longer_than_a_year_is_refused() -> None:

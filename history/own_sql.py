@@ -231,7 +231,7 @@ class _Compiler:
         if each.has_change:
             change = exp.Div(
                 this=exp.paren(exp.Sub(this=now, expression=before)),
-                expression=call("nullIf", before, exp.Literal.number(0)),
+                expression=call("nullIf", call("abs", before), exp.Literal.number(0)),
             )
             yield exp.alias_(change, f"c{number}")
 

@@ -203,10 +203,21 @@ async def test_a_period_beside_the_one_before(
         both[name] = both[name].where(count > 0, Decimal(0))
     for name in ("rows", "revenue", "buyers", "middle"):
         both[f"{name}_change"] = [
-            None if not plain(b) or plain(a) is None else float((a - b) / b)
+            None if not plain(b) or plain(a) is None else float((a - b) / abs(b))
             for a, b in zip(both[name], both[f"{name}_before"], strict=True)
         ]
     assert rows(found) == rows(both[found.columns])
+
+
+async def test_what_rises_from_a_loss_has_a_change_above_0(history: History) -> None:
+    """From -400 to 200 is up by 1.5 of the loss."""
+    asked = {
+        "from": "customers",
+        "measures": [{"measure": "sum", "field": "traits.profit", "name": "profit"}],
+        "period": {"field": "first_seen_at", "from": "2023-02-01", "to": "2023-02-28"},
+        "compare": "previous_period",
+    }
+    assert rows(await answer(history, asked)) == [(200.0, -400.0, 1.5)]
 
 
 async def test_a_named_value_is_a_number_whatever_it_is_called(history: History) -> None:

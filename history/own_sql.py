@@ -118,12 +118,23 @@ class _Compiler:
     def _measure(self, at: int) -> Measured:
         asked, where = self._form.measures[at], f"measures[{at}]"
         field = None if asked.field is None else self._field(asked.field, f"{where}.field")
-        return measured(asked, field, self._has_one_currency(), where)
+        is_one = any(each.field == "currency" and each.op == "=" for each in self._form.filters)
+        is_apart = any(each.field == "currency" for each in self._form.dimensions)
+        found = measured(asked, field, is_one or is_apart, where)
+        if field is not None and field.is_other_money and not is_one and (adds := self._adds_groups(found)):
+            raise BadForm(
+                f"{field.name} of {field.of} is in the currency of each row, and {adds} adds several "
+                "currencies up: filter by currency =, or use a field in base_minor.",
+                f"{where}.field",
+            )
+        return found
 
-    def _has_one_currency(self) -> bool:
-        """Whether amounts in the currency of each row can be added up."""
-        filtered = any(each.field == "currency" and each.op == "=" for each in self._form.filters)
-        return filtered or any(each.field == "currency" for each in self._form.dimensions)
+    def _adds_groups(self, found: Measured) -> str | None:
+        """Which part of the form adds amounts up over the groups, whatever tells these apart."""
+        if found.kind in ("count", "count_distinct"):
+            return None
+        parts = {"share": found.kind == "share", "top": self._form.top, "pivot": self._form.pivot}
+        return next((name for name, asked in parts.items() if asked), None)
 
     def _pivoted(self) -> int | None:
         pivot = self._form.pivot

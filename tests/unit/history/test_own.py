@@ -240,6 +240,27 @@ def test_a_named_value_is_never_money(module: str, field: str, measure: str) -> 
     assert compiled(measures=[{"measure": measure, "field": "base_minor"}]).columns[0].unit == "money"
 
 
+AMOUNT = [{"measure": "sum", "field": "amount_minor"}]
+BY_CURRENCY = [{"field": "currency"}, {"field": "store"}]
+ADDING: list[dict[str, Any]] = [
+    {"measures": [{"measure": "share", "field": "amount_minor"}]},
+    {"measures": AMOUNT, "top": {"n": 3, "dimension": "store"}},
+    {"measures": AMOUNT, "top": {"n": 1, "dimension": "currency"}},
+    {"measures": AMOUNT, "pivot": {"dimension": "store"}},
+    {"measures": AMOUNT, "pivot": {"dimension": "currency", "columns": 1}},
+]
+
+
+@pytest.mark.parametrize("more", ADDING, ids=str)
+def test_amounts_of_several_currencies_are_never_added_up(more: dict[str, Any]) -> None:
+    """What adds over the groups needs one currency by a filter; the dimension alone keeps only sums apart."""
+    error = refused(dimensions=BY_CURRENCY, **more)
+    assert "adds several currencies up: filter by currency =" in str(error)
+    assert error.field == "measures[0].field"
+    assert compiled(dimensions=BY_CURRENCY, **more, filters=[{"field": "currency", "value": "USD"}])
+    assert compiled(dimensions=BY_CURRENCY, measures=AMOUNT)
+    base = {"measures": [{"measure": "sum", "field": "base_minor"}]}
+    assert compiled(dimensions=BY_CURRENCY, **{**more, **base})
 
 
 def test_a_comparison_longer_than_a_year_is_refused() -> None:

@@ -53,17 +53,22 @@ def run(
     """Answer an own report; raises BadForm, BadParameter, QueryRefused or QueryStopped."""
     compiled = compile_form(own.form, catalogue)
     head = _report(own, compiled.columns, None)
+    is_cut = False
 
     def told(ask: reporting.Ask) -> tuple[Report, pa.Table]:
+        nonlocal is_cut
         table = ask(compiled.query, **compiled.parameters)
         columns, chart = compiled.columns, _chart(compiled)
         if compiled.pivot is not None:
-            columns, table = _pivoted(own.form, compiled, compiled.pivot, table)
+            columns, table = _pivoted(compiled, compiled.pivot, table)
             chart = _chart_of_pivot(compiled, columns)
-        return _report(own, columns, chart), table.rename_columns([column.name for column in columns])
+        is_cut = table.num_rows > own.form.limit
+        named = table.rename_columns([column.name for column in columns])
+        return _report(own, columns, chart), named.slice(0, own.form.limit)
 
     try:
-        return reporting.answered(client, guard, head, {}, as_of_ms, timezone, told)
+        answer = reporting.answered(client, guard, head, {}, as_of_ms, timezone, told)
+        return answer._replace(truncated=answer.truncated or is_cut)
     except QueryStopped as stopped:
         what, _, _ = str(stopped).partition(":")
         narrower = f"{what}: filter, take a shorter period, or leave out a dimension."
@@ -137,7 +142,7 @@ def _is_time(column: Column) -> bool:
     return column.unit in ("date", "week", "month", "quarter", "year", "time")
 
 
-def _pivoted(form: Form, compiled: Compiled, pivot: int, table: pa.Table) -> tuple[list[Column], pa.Table]:
+def _pivoted(compiled: Compiled, pivot: int, table: pa.Table) -> tuple[list[Column], pa.Table]:
     """A row for each combination of the other dimensions, a column for each value of the pivot's."""
     if table.num_rows > MAX_CELLS:
         raise BadForm(f"The pivot has more than {MAX_CELLS:,} cells: leave out a dimension.", "pivot")
@@ -162,8 +167,7 @@ def _pivoted(form: Form, compiled: Compiled, pivot: int, table: pa.Table) -> tup
             nothing = compiled.of_nothing[at]
             cells = [data[at][row[place]] if place in row else nothing for row in rows.values()]
             arrays.append(_array(cells, table, at))
-    whole = pa.Table.from_arrays(arrays, names=[column.name for column in columns])
-    return columns, whole.slice(0, form.limit)
+    return columns, pa.Table.from_arrays(arrays, names=[column.name for column in columns])
 
 
 def _array(cells: Sequence[Any], table: pa.Table, at: int) -> pa.Array:

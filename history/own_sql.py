@@ -173,7 +173,7 @@ class _Compiler:
         if self._pivot is not None:
             flag = call("not", exp.column(f"is_top{self._pivot + 1}"))
             answer = answer.select(exp.alias_(flag, "is_others"))
-        answer = answer.limit(self._form.limit if self._pivot is None else MAX_CELLS + 1)
+        answer = answer.limit(1 + (self._form.limit if self._pivot is None else MAX_CELLS))
         if groups:
             by = [f"g{at + 1}" for at in range(len(groups))] + [f"is_top{at + 1}" for at in self._kept]
             answer = answer.group_by(*map(exp.column, by)).order_by(*self._order)

@@ -327,6 +327,22 @@ async def test_order_and_limit(history: History) -> None:
     assert largest["rows"].tolist() == [ORDERS["store"].value_counts(dropna=False).max()]
 
 
+@pytest.mark.parametrize("pivot", [None, {"dimension": "year"}], ids=["rows", "pivot"])
+async def test_an_answer_says_whether_the_limit_cut_it(
+    history: History, pivot: dict[str, Any] | None
+) -> None:
+    """As many rows as the limit are all there are; one more is left out, and told."""
+    asked = form(["store", "year"], ["rows"]) | ({} if pivot is None else {"pivot": pivot})
+    whole = await told(history, asked)
+    number = whole.table.num_rows
+    assert not whole.truncated
+    exact = await told(history, {**asked, "limit": number})
+    assert (exact.table.num_rows, exact.truncated) == (number, False)
+    cut = await told(history, {**asked, "limit": number - 1})
+    assert (cut.table.num_rows, cut.truncated) == (number - 1, True)
+    assert cut.table.equals(whole.table.slice(0, number - 1))
+
+
 async def test_as_of_and_the_timezone(history: History) -> None:
     """Only what had happened counts, and a day begins where the report says."""
     asked = form(["day"], ["rows"], as_of="2024-06-01T00:00:00Z", timezone="America/New_York")

@@ -72,7 +72,7 @@ def test_counting_the_rows_of_a_module() -> None:
         query=(
             "WITH base AS (\n  SELECT\n    1 AS one\n"
             "  FROM orders_at(as_of = {as_of: DateTime64(3, 'UTC')}) AS m\n)\n"
-            "SELECT\n  count() AS m1\nFROM base\nLIMIT 10000"
+            "SELECT\n  count() AS m1\nFROM base\nLIMIT 10001"
         ),
         parameters={},
         columns=compiled().columns,
@@ -122,7 +122,7 @@ ORDER BY
   g1 ASC,
   m1 DESC,
   g2 ASC
-LIMIT 10000
+LIMIT 10001
 """.strip()
     )
     assert found.parameters == {"p1": "city", "p2": 0, "p3": ["new", "active"]}

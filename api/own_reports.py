@@ -1,5 +1,7 @@
 """Which own reports were saved, and what does one answer?"""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import Struct
 from starlette.requests import Request
@@ -12,6 +14,7 @@ from api.services import Services
 from history import own, report_files
 from history.guard import QueryRefused
 from history.own_answer import Own, question
+from history.report_files import Broken
 from history.report_values import BadParameter, nearest, values
 from history.reporting import Answer
 from history.saved import SavedReport
@@ -26,9 +29,32 @@ class Versions(Struct, frozen=True):
 
 
 def saved_body(saved: SavedReport) -> ReportBody:
+    """The version, with why its form is not understood as its question where that is so."""
+    try:
+        asks = question(saved_form(saved))
+    except own.BadForm as error:
+        asks = str(error)
     form = msgspec.json.decode(saved.form)
-    told = (saved.name, saved.title, question(own.read(form)), "own", True, (), (), None)
+    told = (saved.name, saved.title, asks, "own", True, (), (), None)
     return ReportBody(*told, saved.version, saved.who, rfc3339(saved.saved_at), form)
+
+
+def saved_form(saved: SavedReport) -> own.Form:
+    """The form as it was saved; raises BadForm for one of which the members have changed since."""
+    return own.read(msgspec.json.decode(saved.form))
+
+
+def listed(saved: Iterable[SavedReport]) -> tuple[list[ReportBody], list[Broken]]:
+    """The last version of each that can be asked, and which cannot, with the reason."""
+    items, broken = [], []
+    for last in {each.name: each for each in saved}.values():
+        try:
+            saved_form(last)
+        except own.BadForm as error:
+            broken.append(Broken(last.name, str(error)))
+        else:
+            items.append(saved_body(last))
+    return items, broken
 
 
 def read_form(document: object) -> own.Form:
@@ -75,7 +101,10 @@ async def answer_saved(
         values((), given)  # it has no other parameters
     except BadParameter as error:
         raise refusal(error) from error
-    form = own.read(msgspec.json.decode(version.form))
+    try:
+        form = saved_form(version)
+    except own.BadForm as error:
+        raise Problem(409, f"Version {version.version} of {name} is broken. {error}") from error
     form = msgspec.structs.replace(form, as_of=as_of or form.as_of, timezone=timezone or form.timezone)
     return await answer(request, services, Own(form, name, version.title))
 

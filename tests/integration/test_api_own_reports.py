@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from api import own_reports, saving
+from api.asked import stamp
 from api.keys import COOKIE, Key
 from history.store import History
 from schemas.codec import decode
@@ -98,6 +100,27 @@ async def test_a_saved_report_answers_by_its_name(api: Api) -> None:
         ("buyers", 2, "local"),
     ]
     assert msgspec.json.decode(told[0].form) == FORM
+
+
+async def test_a_saved_form_that_is_not_understood_breaks_only_its_own_report(
+    api: Api, history: History
+) -> None:
+    """All else is listed and answered; the broken one says why, and each version stays to be read."""
+    await save(api, FORM)
+    event = ReportSaved(
+        **stamp(api.services), who="ann", name="old", version=1, title="Old", form='{"of": "orders"}'
+    )
+    await saving.save(api.services, event, history.saved_reports)
+    assert (await api.client.get("/reports")).status_code == 200
+    items, broken = own_reports.listed(await history.saved_reports())
+    assert [each.name for each in items] == ["buyers"]
+    assert [each.name for each in broken] == ["old"]
+    assert "The form" in broken[0].error
+    told = await api.get("/reports/old", status=409)
+    assert told["detail"] == f"Version 1 of old is broken. {broken[0].error}"
+    (version,) = (await api.get("/reports/old/versions"))["items"]
+    assert (version["question"], version["form"]) == (broken[0].error, {"of": "orders"})
+    assert (await api.get("/reports/buyers"))["rows"] == [["ada", 2], ["王", 1]]
 
 
 async def test_a_version_that_somebody_else_saved_is_not_overwritten(api: Api) -> None:

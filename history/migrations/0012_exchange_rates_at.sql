@@ -1,7 +1,7 @@
 CREATE OR REPLACE VIEW exchange_rates_at AS
 WITH (SELECT tuple(currency, digits) FROM base_currency) AS base
 SELECT told.currency AS currency,
-       told.rate * toDecimal128(exp10(base.2 - if(known.currency = '', 2, known.digits)), 12) AS factor
+       told.rate * toDecimal128(exp10(base.2 - if(known.currency = '', 2, known.digits)), 6) AS factor
 FROM (
     SELECT currency, argMax(toDecimal128(rate, 12), (occurred_at, offset)) AS rate
     FROM ExchangeRateSet FINAL

@@ -2,7 +2,10 @@ CREATE OR REPLACE VIEW orders_at AS
 SELECT placed.order_id AS order_id, placed.customer_id AS customer_id, placed.occurred_at AS placed_at,
        placed.currency AS currency, placed.amount_minor AS amount_minor, refunds.refunded_minor AS refunded_minor,
        (placed.customer_id, placed.order_id) IN (
-           SELECT customer_id, order_id FROM OrderCancelled FINAL WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+           SELECT customer_id, order_id
+           FROM OrderCancelled FINAL
+           WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+             AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
        ) AS cancelled,
        if(cancelled, 0, placed.amount_minor - refunds.refunded_minor) AS net_minor,
        if(net_minor = 0, 0, toInt64(roundBankers(net_minor * nullIf(rates.factor, 0)))) AS base_minor,
@@ -15,13 +18,25 @@ SELECT placed.order_id AS order_id, placed.customer_id AS customer_id, placed.oc
        placed.coupon AS coupon, placed.channel AS channel, placed.source AS source, placed.event_id AS event_id
 FROM OrderPlaced AS placed FINAL
 LEFT JOIN (
-    SELECT customer_id, order_id, currency, sum(amount_minor) AS refunded_minor
-    FROM OrderRefunded FINAL
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
-    GROUP BY customer_id, order_id, currency
-) AS refunds USING (customer_id, order_id, currency)
+    SELECT firsts.customer_id AS customer_id, firsts.event_id AS event_id, refunded.refunded_minor AS refunded_minor
+    FROM (
+        SELECT customer_id, order_id, currency, sum(amount_minor) AS refunded_minor
+        FROM OrderRefunded FINAL
+        WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
+        GROUP BY customer_id, order_id, currency
+    ) AS refunded
+    JOIN (
+        SELECT customer_id, order_id, currency, argMin(event_id, (occurred_at, event_id)) AS event_id
+        FROM OrderPlaced FINAL
+        WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (customer_id, order_id, currency) IN (SELECT customer_id, order_id, currency FROM OrderRefunded)
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
+        GROUP BY customer_id, order_id, currency
+    ) AS firsts USING (customer_id, order_id, currency)
+) AS refunds ON refunds.customer_id = placed.customer_id AND refunds.event_id = placed.event_id
 LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = placed.currency
 WHERE placed.occurred_at <= {as_of:DateTime64(3, 'UTC')}
   AND (placed.topic, placed.partition, placed.offset)
       NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
-COMMENT 'Each order with what became of it; repeats left out. Of the events up to as_of.'
+COMMENT 'Each order with what became of it; repeats left out, and of an order that was told again the first telling bears the refunds. Of the events up to as_of.'

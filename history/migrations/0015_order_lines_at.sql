@@ -2,7 +2,10 @@ CREATE OR REPLACE VIEW order_lines_at AS
 SELECT placed.order_id AS order_id, placed.customer_id AS customer_id, placed.occurred_at AS placed_at,
        placed.currency AS currency,
        (placed.customer_id, placed.order_id) IN (
-           SELECT customer_id, order_id FROM OrderCancelled FINAL WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+           SELECT customer_id, order_id
+           FROM OrderCancelled FINAL
+           WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+             AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
        ) AS cancelled,
        number AS line, item.sku AS sku, item.category AS category, item.quantity AS quantity,
        item.unit_price_minor AS unit_price_minor, item.cost_minor AS cost_minor,

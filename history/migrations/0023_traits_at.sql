@@ -5,12 +5,14 @@ FROM (
            arrayMap((trait, value) -> (trait, toNullable(value)), mapKeys(traits), mapValues(traits)) AS tellings
     FROM CustomerRegistered FINAL
     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     UNION ALL
     SELECT customer_id, occurred_at, event_id,
            arrayConcat(arrayMap((trait, value) -> (trait, toNullable(value)), mapKeys(traits), mapValues(traits)),
                        arrayMap(trait -> (trait, NULL), removed))
     FROM TraitsUpdated FINAL
     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
 )
 ARRAY JOIN tellings AS told
 GROUP BY customer_id, trait

@@ -23,6 +23,7 @@ LEFT JOIN (
     SELECT customer_id, argMax(kind, (occurred_at, event_id)) AS kind
     FROM CustomerRegistered FINAL
     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     GROUP BY customer_id
 ) AS registered ON registered.customer_id = seen.customer_id
 LEFT JOIN (
@@ -34,6 +35,7 @@ LEFT JOIN (
     SELECT customer_id, argMax(owner_id, (occurred_at, event_id)) AS owner_id
     FROM OwnerAssigned FINAL
     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     GROUP BY customer_id
 ) AS owners ON owners.customer_id = seen.customer_id
 LEFT JOIN (

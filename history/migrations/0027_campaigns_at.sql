@@ -9,6 +9,7 @@ FROM (
                   (occurred_at, event_id)) AS plan
     FROM CampaignPlanned FINAL
     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     GROUP BY campaign_id
 ) AS planned
 LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = planned.plan.5

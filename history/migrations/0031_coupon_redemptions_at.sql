@@ -6,4 +6,6 @@ SELECT redeemed.coupon AS coupon, redeemed.campaign_id AS campaign_id, redeemed.
 FROM CouponRedeemed AS redeemed FINAL
 LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = redeemed.currency
 WHERE redeemed.occurred_at <= {as_of:DateTime64(3, 'UTC')}
+  AND (redeemed.topic, redeemed.partition, redeemed.offset)
+      NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
 COMMENT 'Each redemption of a coupon. Of the events up to as_of.'

@@ -1,7 +1,7 @@
 CREATE OR REPLACE VIEW tickets (
     ticket_id String COMMENT 'Ticket, as the help desk names it.',
     customer_id String COMMENT 'Pseudonymous id of the customer.',
-    opened_at DateTime64(3, 'UTC') COMMENT 'When it was opened (event time).',
+    opened_at DateTime64(3, 'UTC') COMMENT 'When it was opened, the first time (event time).',
     subject Nullable(String) COMMENT 'Its subject line.',
     category Nullable(String) COMMENT 'Kind of ticket: delivery, billing, defect …',
     priority String COMMENT 'How urgent it is.',
@@ -11,7 +11,7 @@ CREATE OR REPLACE VIEW tickets (
     agent_id Nullable(String) COMMENT 'Colleague who handled it, or to whom it was given.',
     due_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it is to be resolved.',
     first_reply_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When the customer got the first answer.',
-    resolved_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was resolved last; null while it is open.',
+    resolved_at Nullable(DateTime64(3, 'UTC')) COMMENT 'When it was resolved last; null while it is open, or open again.',
     resolution Nullable(String) COMMENT 'How: solved, workaround, rejected, duplicate, no reply …',
     handling_minutes Nullable(Int32) COMMENT 'Work that went into it. Minutes.'
 ) AS

@@ -6,6 +6,7 @@ FROM (
            argMin((occurred_at, origin, campaign_id, interest, company, score, owner_id), (occurred_at, event_id)) AS first
     FROM LeadCaptured FINAL
     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+      AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     GROUP BY customer_id, lead_id
 )
 COMMENT 'Each lead. Of the events up to as_of.'

@@ -22,16 +22,19 @@ FROM (
                 CAST(NULL, 'Nullable(String)')) AS closing
         FROM OpportunityOpened FINAL
         WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         UNION ALL
         SELECT customer_id, opportunity_id, 'moved', occurred_at, event_id, to_stage, amount_minor, currency,
                probability, expected_close_on, (NULL, NULL, NULL, NULL), (occurred_at, NULL, NULL, NULL, NULL)
         FROM OpportunityStageChanged FINAL
         WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         UNION ALL
         SELECT customer_id, opportunity_id, 'closed', occurred_at, event_id, '', amount_minor, currency,
                NULL, NULL, (NULL, NULL, NULL, NULL), (occurred_at, outcome, reason, competitor, order_id)
         FROM OpportunityClosed FINAL
         WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     )
     GROUP BY customer_id, opportunity_id
     HAVING countIf(what = 'opened') > 0

@@ -15,11 +15,14 @@ from schemas.events import (
     BaseCurrencySet,
     CampaignClicked,
     CampaignOpened,
+    CampaignPlanned,
     CampaignSent,
+    CouponRedeemed,
     CustomerEvent,
     CustomerRegistered,
     Event,
     ExchangeRateSet,
+    LeadCaptured,
     OpportunityClosed,
     OpportunityOpened,
     OpportunityStageChanged,
@@ -29,10 +32,14 @@ from schemas.events import (
     OrderRefunded,
     OwnerAssigned,
     PageViewed,
+    ProcessingFailed,
+    ReviewPosted,
+    SurveyAnswered,
     TicketOpened,
     TicketResolved,
     TraitsUpdated,
 )
+from schemas.rules import MAX_MINOR
 from tests.integration.test_history import EVENTS, archive, history, opened, records
 from tests.unit.streams.partition import event_id
 
@@ -257,3 +264,145 @@ async def test_months_end_with_what_was_known_then(history: History) -> None:
     query = f"SELECT {columns} FROM customer_months ORDER BY month"
     rows = history._client.query(query).result_rows
     assert rows == [("2022-01-01", 1, 10, 1, 23), ("2022-02-01", 1, 10, 0, 51), ("2022-03-01", 2, 15, 1, 0)]
+
+
+async def test_the_greatest_amounts_are_converted_exactly(history: History) -> None:
+    """Of the base currency as they are, of others rounded half to even; none wraps around."""
+    archived = [
+        BaseCurrencySet(**set_at("base", START), currency="USD"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="1.000000000001"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("kwd", START), currency="KWD", base_currency="USD", rate="3.3"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("jpy", START), currency="JPY", base_currency="USD", rate="37.5"),  # type: ignore[arg-type]
+        *(
+            OrderPlaced(**common(n, START + n), order_id=currency, amount_minor=MAX_MINOR, currency=currency)  # type: ignore[arg-type]
+            for n, currency in enumerate(("USD", "EUR", "KWD", "JPY"))
+        ),
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    assert history._client.query(
+        "SELECT order_id, base_minor FROM orders ORDER BY placed_at"
+    ).result_rows == [
+        ("USD", MAX_MINOR),
+        ("EUR", MAX_MINOR + 1_000),
+        ("KWD", 33 * MAX_MINOR // 100),
+        ("JPY", 3_750 * MAX_MINOR),
+    ]
+
+
+async def test_a_refund_is_taken_once_off_an_order_that_was_told_twice(history: History) -> None:
+    """From the first telling in its currency; another customer's order of the same id is another one."""
+    told = {"order_id": "o1", "amount_minor": 100}
+    archived = [
+        OrderPlaced(**common(1, START + 10), **told, currency="USD"),  # type: ignore[arg-type]
+        OrderPlaced(**common(2, START), **told, currency="USD"),  # type: ignore[arg-type]
+        OrderPlaced(**common(3, START - 10), **told, currency="EUR"),  # type: ignore[arg-type]
+        OrderPlaced(**common(4, START, "bob"), **told, currency="USD"),  # type: ignore[arg-type]
+        OrderRefunded(**common(5, START + 20), order_id="o1", amount_minor=30, currency="USD"),  # type: ignore[arg-type]
+        OrderRefunded(**common(6, START + 30), order_id="o1", amount_minor=5, currency="USD"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    query = (
+        "SELECT customer_id, currency, refunded_minor, net_minor FROM orders ORDER BY customer_id, placed_at"
+    )
+    assert history._client.query(query).result_rows == [
+        ("ann", "EUR", 0, 100),
+        ("ann", "USD", 35, 65),
+        ("ann", "USD", 0, 100),
+        ("bob", "USD", 0, 100),
+    ]
+
+
+async def test_a_ticket_that_was_opened_again_is_open_until_it_is_resolved_again(history: History) -> None:
+    """One row, from its first opening on, with what the latest says."""
+    archived = [
+        TicketOpened(**common(1, START), ticket_id="t1", priority="low", agent_id="eve"),  # type: ignore[arg-type]
+        TicketResolved(**common(2, START + 10), ticket_id="t1", resolution="solved", agent_id="kim"),  # type: ignore[arg-type]
+        TicketOpened(**common(3, START + 20), ticket_id="t1", priority="high", agent_id="eve"),  # type: ignore[arg-type]
+        TicketResolved(**common(4, START + 30), ticket_id="t1", resolution="workaround"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    query = f"""
+        SELECT toUnixTimestamp64Milli(opened_at) - {START}, priority, agent_id, resolution,
+          toUnixTimestamp64Milli(resolved_at) - {START}
+        FROM tickets_at({MOMENT})"""
+    for at, row in (
+        (15, (0, "low", "kim", "solved", 10)),
+        (25, (0, "high", "eve", None, None)),
+        (35, (0, "high", "eve", "workaround", 30)),
+    ):
+        assert history._client.query(query, parameters={"at": START + at}).result_rows == [row]
+
+
+async def test_a_response_to_an_unknown_message_belongs_to_the_latest_before_it(history: History) -> None:
+    """As one that names none."""
+    sent, answer = {"campaign_id": "spring"}, {"campaign_id": "spring", "message_id": "elsewhere"}
+    archived = [
+        CampaignSent(**common(1, START), **sent, message_id="m1"),  # type: ignore[arg-type]
+        CampaignSent(**common(2, START + 10), **sent, message_id="m2"),  # type: ignore[arg-type]
+        CampaignSent(**common(3, START, "bob"), **sent, message_id="elsewhere"),  # type: ignore[arg-type]
+        CampaignOpened(**common(4, START + 5), **answer),  # type: ignore[arg-type]
+        CampaignClicked(**common(5, START + 15), **answer),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    columns = "message_id, opened_at IS NOT NULL, clicked_at IS NOT NULL"
+    query = f"SELECT {columns} FROM campaign_responses ORDER BY ALL"
+    assert history._client.query(query).result_rows == [("elsewhere", 0, 0), ("m1", 1, 0), ("m2", 0, 1)]
+
+
+async def test_what_could_not_be_processed_counts_nowhere(history: History) -> None:
+    """Every view tells what it tells without those records."""
+    order = {"order_id": "o1", "currency": "USD"}
+    good: list[Event] = [
+        OrderPlaced(
+            **common(1, START),
+            **order,
+            amount_minor=100,
+            lines=(OrderLine(sku="a", quantity=1, unit_price_minor=9),),
+        ),  # type: ignore[arg-type]
+        CustomerRegistered(**common(2, START), traits={"a": "1"}),  # type: ignore[arg-type]
+        CampaignPlanned(campaign_id="spring", name="Spring", starts_on=0, source="crm", **set_at(3, START)),  # type: ignore[arg-type]
+        CampaignSent(**common(4, START), campaign_id="spring"),  # type: ignore[arg-type]
+        TicketOpened(**common(5, START), ticket_id="t1"),  # type: ignore[arg-type]
+        OpportunityOpened(**common(6, START), opportunity_id="d1", stage="a"),  # type: ignore[arg-type]
+    ]
+    later = [common(n, START + n) for n in range(10, 30)]
+    bad: list[Event] = [
+        OrderRefunded(**later[0], **order, amount_minor=30),  # type: ignore[arg-type]
+        OrderCancelled(**later[1], order_id="o1"),  # type: ignore[arg-type]
+        TraitsUpdated(**later[2], traits={"a": "2"}),  # type: ignore[arg-type]
+        CustomerRegistered(**later[3], traits={"b": "2"}),  # type: ignore[arg-type]
+        OwnerAssigned(**later[4], owner_id="eve"),  # type: ignore[arg-type]
+        CampaignPlanned(campaign_id="fall", name="Fall", starts_on=0, source="crm", **set_at(15, START)),  # type: ignore[arg-type]
+        CampaignSent(**later[6], campaign_id="fall"),  # type: ignore[arg-type]
+        CampaignOpened(**later[7], campaign_id="spring"),  # type: ignore[arg-type]
+        CampaignClicked(**later[8], campaign_id="spring"),  # type: ignore[arg-type]
+        CouponRedeemed(**later[9], coupon="TEN", campaign_id="spring"),  # type: ignore[arg-type]
+        TicketOpened(**later[10], ticket_id="t2"),  # type: ignore[arg-type]
+        TicketResolved(**later[11], ticket_id="t1"),  # type: ignore[arg-type]
+        SurveyAnswered(**later[12], survey="s", question="q", kind="nps", score=9, scale_min=0, scale_max=10),  # type: ignore[arg-type]
+        ReviewPosted(**later[13], review_id="r1", rating=5),  # type: ignore[arg-type]
+        LeadCaptured(**later[14], lead_id="l1"),  # type: ignore[arg-type]
+        OpportunityStageChanged(**later[15], opportunity_id="d1", to_stage="b"),  # type: ignore[arg-type]
+        OpportunityClosed(**later[16], opportunity_id="d1", outcome="lost"),  # type: ignore[arg-type]
+        OpportunityOpened(**later[17], opportunity_id="d2", stage="a"),  # type: ignore[arg-type]
+    ]
+    views = [name for name in VIEWS if f"{name}_at" in VIEWS]
+
+    def told() -> dict[str, list[tuple[object, ...]]]:
+        return {
+            name: history._client.query(f"SELECT * FROM {name} ORDER BY ALL").result_rows for name in views
+        }
+
+    archive(history, EVENTS, {0: records(*good)})
+    known = told()
+    archive(history, EVENTS, {0: records(*bad, first=len(good))})
+    same = {name for name, rows in told().items() if rows == known[name]}
+    assert same == {"transitions", "scores", "stages"} & set(views)
+    failures = [
+        ProcessingFailed(
+            **set_at(("failed", n), START), topic=EVENTS, partition=0, offset=len(good) + n, reason="poison",
+        )
+        for n in range(len(bad))
+    ]  # fmt: skip
+    archive(history, "headwater.failed", {0: records(*failures)})
+    assert told() == known

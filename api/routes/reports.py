@@ -34,10 +34,9 @@ router = APIRouter(tags=["history"])
 async def list_reports(services: Used) -> Response:
     """What each answers, with its parameters, the meaning of its columns, and its chart; then your own."""
     found = await asyncio.to_thread(report_files.discover)
-    saved = {each.name: each for each in await services.history.saved_reports()}  # the last of each
     items = [report_answers.report_body(report) for report in found.reports]
-    own = [own_reports.saved_body(each) for each in saved.values()]
-    return answers.answer(ReportList([*items, *own], list(found.broken)))
+    own, broken = own_reports.listed(await services.history.saved_reports())
+    return answers.answer(ReportList([*items, *own], [*found.broken, *broken]))
 
 
 @router.get(

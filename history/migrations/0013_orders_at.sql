@@ -30,7 +30,7 @@ LEFT JOIN (
         SELECT customer_id, order_id, currency, argMin(event_id, (occurred_at, event_id)) AS event_id
         FROM OrderPlaced FINAL
         WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
-          AND (customer_id, order_id, currency) IN (SELECT customer_id, order_id, currency FROM OrderRefunded)
+          AND order_id IN (SELECT order_id FROM OrderRefunded)
           AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         GROUP BY customer_id, order_id, currency
     ) AS firsts USING (customer_id, order_id, currency)

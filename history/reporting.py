@@ -25,12 +25,25 @@ STOPPED = {
 }
 COMPUTING_S = 8.0  # of Python after a query, which nobody could stop; within what a process has to exit
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST_MS, LAST_MS = -2_208_988_800_000, 10_413_791_999_999  # 1900 to 2299, what ClickHouse can tell
+FIRST_MS, LAST_MS = (
+    -2_208_988_800_000,
+    5_661_791_999_999,
+)  # 1900 to 2149-06-05, the last day a Date has everywhere
 BASE = "SELECT currency, digits FROM base_currency"
 UNCONVERTED = """
-SELECT DISTINCT currency FROM OrderPlaced
-WHERE currency != {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
-  AND currency NOT IN (SELECT currency FROM exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}))
+SELECT DISTINCT assumeNotNull(currency) AS currency
+FROM (
+    SELECT currency, occurred_at FROM OrderPlaced
+    UNION ALL SELECT currency, occurred_at FROM OpportunityOpened WHERE amount_minor IS NOT NULL
+    UNION ALL SELECT currency, occurred_at FROM OpportunityClosed WHERE amount_minor IS NOT NULL
+    UNION ALL SELECT currency, occurred_at FROM CampaignPlanned WHERE budget_minor IS NOT NULL
+    UNION ALL SELECT currency, occurred_at FROM CampaignSent WHERE cost_minor IS NOT NULL
+    UNION ALL SELECT currency, occurred_at FROM CouponRedeemed WHERE discount_minor IS NOT NULL
+    UNION ALL SELECT currency, occurred_at FROM ReferralMade WHERE reward_minor IS NOT NULL
+)
+WHERE currency IS NOT NULL AND currency != {base:String} AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
+  AND assumeNotNull(currency)
+      NOT IN (SELECT currency FROM exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}))
 ORDER BY currency
 """
 
@@ -115,7 +128,7 @@ def chosen(name: str) -> Report:
 def check(as_of_ms: int, timezone: str) -> None:
     """Raises BadParameter for a moment that ClickHouse cannot tell, or a time zone that there is not."""
     if not FIRST_MS <= as_of_ms <= LAST_MS:
-        raise BadParameter("as_of must be from 1900 to 2299.", "as_of")
+        raise BadParameter("as_of must be from 1900 to 2149.", "as_of")
     check_timezone(timezone)
 
 

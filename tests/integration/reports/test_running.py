@@ -22,7 +22,19 @@ from history.report_values import LONGEST_TEXT, BadParameter
 from history.reporting import UnknownReport
 from history.sql import QueryStopped
 from history.store import History, Lane
-from schemas.events import BaseCurrencySet, Event, ExchangeRateSet, OrderPlaced, PageViewed
+from schemas.events import (
+    BaseCurrencySet,
+    CampaignPlanned,
+    CampaignSent,
+    CouponRedeemed,
+    Event,
+    ExchangeRateSet,
+    OpportunityClosed,
+    OpportunityOpened,
+    OrderPlaced,
+    PageViewed,
+    ReferralMade,
+)
 from tests.clickhouse import ClickHouse
 from tests.hostile import HOSTILE, OUTFILE
 from tests.reporting import answer, archive, history_of, told
@@ -170,6 +182,26 @@ async def test_currencies_without_a_rate_are_named(tmp_path: Path, folder: Path)
     assert after.table["spent"].to_pylist() == [Decimal("2.10")]
     (folder / "mine.sql").write_text(sql(N, "SELECT count() AS n FROM orders"))
     assert (await told(history, "mine")).note is None
+
+
+async def test_currencies_of_other_amounts_are_named_too(tmp_path: Path, folder: Path) -> None:
+    """Of opportunities, campaigns, coupons and referrals; a currency without an amount leaves nothing out."""
+    of_ann, plan = {"customer_id": "ann"}, {"name": "Spring", "starts_on": 19_000}
+    events = [
+        OpportunityOpened(**of_ann, opportunity_id="d", stage="a", amount_minor=1, currency="AED", **stamp()),
+        OpportunityClosed(
+            **of_ann, opportunity_id="d", outcome="won", amount_minor=1, currency="BRL", **stamp()
+        ),
+        CampaignPlanned(campaign_id="c", **plan, budget_minor=1, currency="CHF", **stamp()),
+        CampaignSent(**of_ann, campaign_id="c", cost_minor=1, currency="DKK", **stamp()),
+        CouponRedeemed(**of_ann, coupon="TEN", discount_minor=1, currency="EUR", **stamp()),
+        ReferralMade(**of_ann, reward_minor=1, currency="GBP", **stamp()),
+        ReferralMade(**of_ann, currency="HUF", **stamp()),
+        CampaignSent(**of_ann, campaign_id="c", cost_minor=1, currency="USD", **stamp()),
+    ]
+    history = await asked(tmp_path, folder, sql(SPENT, "SELECT 1 AS spent"), events)
+    note = (await told(history, "mine")).note or ""
+    assert note.startswith("Amounts in AED, BRL, CHF, DKK, EUR, GBP are left out:")
 
 
 @pytest.mark.parametrize(

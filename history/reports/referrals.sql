@@ -9,7 +9,7 @@
 -- [columns]
 -- of = { unit = "text", means = "Programme, referrer or month (where the business is); null is outside of any programme." }
 -- referrers = { unit = "customers", means = "Customers who recommended us." }
--- referrals = { unit = "count", means = "Recommendations: what is told again of the same person or code by the same customer is one." }
+-- referrals = { unit = "count", means = "Recommendations: what is told again of the same person, email or code by the same customer is one." }
 -- referred = { unit = "customers", means = "Those of them who are known as customers; one whom several recommended counts for the first." }
 -- converted = { unit = "customers", means = "Of the referred, those who have ordered since." }
 -- conversion = { unit = "share", means = "Converted ÷ referrals." }
@@ -22,13 +22,19 @@ WITH
                argMaxIf(reward_base_minor, (occurred_at, event_id), reward_base_minor IS NOT NULL) AS reward
         FROM (
             SELECT made.customer_id AS referrer, made.occurred_at AS occurred_at, made.event_id AS event_id,
-                   made.campaign_id AS campaign_id, ifNull(made.referred_customer_id, '') AS referred_id,
-                   coalesce(made.referred_customer_id, made.email, made.referral_code, toString(made.event_id)) AS whom,
+                   made.campaign_id AS campaign_id,
+                   argMin(made.referred_customer_id, (made.occurred_at, made.event_id))
+                       OVER (PARTITION BY made.customer_id, made.email) AS of_email,
+                   coalesce(made.referred_customer_id, if(made.email IS NULL, NULL, of_email)) AS known_id,
+                   ifNull(known_id, '') AS referred_id,
+                   coalesce(known_id, made.email, made.referral_code, toString(made.event_id)) AS whom,
                    toInt64(roundBankers(made.reward_minor * nullIf(rates.factor, 0))) AS reward_base_minor
             FROM ReferralMade AS made FINAL
             LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates
                 ON rates.currency = ifNull(made.currency, '')
             WHERE made.occurred_at <= {as_of:DateTime64(3, 'UTC')}
+              AND (made.topic, made.partition, made.offset)
+                  NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         )
         GROUP BY referrer, whom
     ),

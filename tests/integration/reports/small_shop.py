@@ -293,7 +293,10 @@ def orders(events: Iterable[Event], as_of: str) -> pd.DataFrame:
     gone = set(zip(cancelled["customer_id"], cancelled["order_id"], strict=True))
     keys = ["customer_id", "order_id", "currency"]
     back = refunded.groupby(keys)["amount_minor"].sum().to_dict()
-    placed["refunded"] = [back.get(key, 0) for key in zip(*(placed[k] for k in keys), strict=True)]
+    # of an order that was told again, the first telling bears the refunds
+    first = ~placed.sort_values(["occurred_at", "event_id"]).duplicated(keys).sort_index()
+    told = zip(first, zip(*(placed[k] for k in keys), strict=True), strict=True)
+    placed["refunded"] = [back.get(key, 0) if is_first else 0 for is_first, key in told]
     placed["net"] = placed["amount_minor"] - placed["refunded"]
     placed["base"] = [_in_base(*row) for row in zip(placed["net"], placed["currency"], strict=True)]
     placed["base"] = placed["base"].astype("Int64")

@@ -38,9 +38,10 @@ def sql(
 ) -> None:
     """Run one SQL statement over the history.
 
-    The views are events, orders, order_lines, customers, campaign_responses, tickets and more, each also as
-    of a moment: orders_at(as_of = '2026-01-31'); beside them is one table an event type, such as
-    OrderPlaced. "headwater schema" lists them and says what each column means; amounts are in minor units.
+    The views are events, orders, order_lines, transitions, stages, customers, customer_months, scores,
+    campaign_responses, tickets, surveys, reviews, opportunities and more, each also as of a moment:
+    orders_at(as_of = '2026-01-31'). Beside them are failed, and one table an event type, such as OrderPlaced.
+    "headwater schema" lists them and says what each column means; amounts are in minor units.
 
     Examples: headwater sql "select type, count() from events group by type"
 

@@ -8,6 +8,7 @@ ClickHouse the same.
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -38,44 +39,59 @@ class Record(NamedTuple):
     value: bytes
 
 
+Runs = dict[int, list[Record]]
+
+
 class Log:
-    """Records of a topic, handed to the archive a batch at a time; only its work is timed."""
+    """Records of a topic in batches as the archive takes them, all there before it begins."""
 
-    def __init__(self, history: History, topic: str) -> None:
-        self._history, self._topic = history, topic
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self.batches: list[Runs] = []
         self._ends = [0] * PARTITIONS
-        self.rows, self.seconds, self.cpu_seconds = 0, 0.0, 0.0
 
-    def take(self, events: list[Event]) -> None:
-        runs: dict[int, list[Record]] = {}
-        for event in events:
-            partition = partition_for(getattr(event, "customer_id", "").encode(), PARTITIONS)
-            runs.setdefault(partition, []).append(Record(self._ends[partition], encode(event)))
-            self._ends[partition] += 1
-        started, cpu = time.perf_counter(), time.process_time()
-        refused = self._history.writer.write(self._topic, runs)
-        self._history.writer.note(self._topic, {p: self._ends[p] for p in runs})
-        self.seconds += time.perf_counter() - started
-        self.cpu_seconds += time.process_time() - cpu
-        if refused:
-            sys.exit(f"refused: {refused[0]}")
-        self.rows += len(events)
+    def append(self, events: Iterator[Event]) -> None:
+        while batch := list(islice(events, AT_ONCE)):
+            runs: Runs = {}
+            for event in batch:
+                partition = partition_for(getattr(event, "customer_id", "").encode(), PARTITIONS)
+                runs.setdefault(partition, []).append(Record(self._ends[partition], encode(event)))
+                self._ends[partition] += 1
+            self.batches.append(runs)
+            print(f"{sum(self._ends):,} records of {self.topic}", file=sys.stderr, flush=True)
+
+    def archived(self, history: History) -> tuple[int, float, float]:
+        """Have it archived without a pause; rows, seconds and CPU seconds, those of merges behind it too."""
+        rows, started, cpu = 0, time.perf_counter(), time.process_time()
+        for runs in self.batches:
+            refused = history.writer.write(self.topic, runs)
+            if refused:
+                sys.exit(f"refused: {refused[0]}")
+            history.writer.note(self.topic, {p: run[-1].offset + 1 for p, run in runs.items()})
+            rows += sum(map(len, runs.values()))
+            each = rows / (time.perf_counter() - started)
+            print(f"{rows:,} archived, {each:,.0f}/s", file=sys.stderr, flush=True)
+        return rows, time.perf_counter() - started, time.process_time() - cpu
 
 
 def archive(count: int, directory: Path) -> dict[str, float]:
-    history = History.open(f"chdb://{directory}")
-    events, transitions = Log(history, EVENTS), Log(history, TRANSITIONS)
+    events, transitions = Log(EVENTS), Log(TRANSITIONS)
     told = {"occurred_at": END_MS - 731 * crm.DAY_MS, "received_at": END_MS}
-    events.take([BaseCurrencySet(event_id=output_id("base", 0), currency="USD", **told)])
+    events.append(iter([BaseCurrencySet(event_id=output_id("base", 0), currency="USD", **told)]))
     orders: list[tuple[str, int]] = []
-    made: Iterator[Event] = crm.generate(count, count // EVENTS_A_CUSTOMER, end_ms=END_MS)
-    while batch := list(islice(made, AT_ONCE)):
-        orders += [(e.customer_id, e.occurred_at) for e in batch if isinstance(e, OrderPlaced)]
-        events.take(batch)
-        print(f"{events.rows:,} events, {events.rows / events.seconds:,.0f}/s", file=sys.stderr, flush=True)
-    moves = crm.stages(iter(orders))
-    while told_moves := list(islice(moves, AT_ONCE)):
-        transitions.take(list(told_moves))
+
+    def made() -> Iterator[Event]:
+        for event in crm.generate(count, count // EVENTS_A_CUSTOMER, end_ms=END_MS):
+            if isinstance(event, OrderPlaced):
+                orders.append((event.customer_id, event.occurred_at))
+            yield event
+
+    events.append(made())
+    transitions.append(crm.stages(iter(orders)))
+    gc.freeze()  # the log's records: a log that is read would not keep them
+    history = History.open(f"chdb://{directory}")
+    rows, seconds, cpu_seconds = events.archived(history)
+    moves, moves_seconds, _ = transitions.archived(history)
     client = history._client  # of the process that owns it
     for (table,) in client.query(
         "SELECT name FROM system.tables "
@@ -89,11 +105,11 @@ def archive(count: int, directory: Path) -> dict[str, float]:
     ).result_rows[0]
     history.close()
     return {
-        "rows_per_s": events.rows / events.seconds,
-        "cpu_us_per_row": 1e6 * events.cpu_seconds / events.rows,
-        "transitions_per_s": transitions.rows / transitions.seconds,
-        "transitions": transitions.rows,
-        "bytes_per_event": size / events.rows,
+        "rows_per_s": rows / seconds,
+        "cpu_us_per_row": 1e6 * cpu_seconds / rows,
+        "transitions_per_s": moves / moves_seconds,
+        "transitions": moves,
+        "bytes_per_event": size / rows,
     }
 
 

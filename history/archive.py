@@ -24,7 +24,7 @@ from schemas import codec, registry
 from schemas.codec import HEADER
 
 CONTAINER_BYTES = 64 << 20  # below ClickHouse's insert block, so that each insert is one part: all or nothing
-CONTAINER_RECORDS = 50_000
+CONTAINER_RECORDS = 200_000  # a part each: the fewer there are, the less is merged
 # ClickHouse's errors that say that the bytes are at fault, not the server
 FAULTY_BYTES = frozenset({6, 27, 32, 33, 38, 41, 53, 69, 70, 72, 117, 131, 321, 349, 376, 395, 1001})
 UPTO = "SELECT max(upto) FROM archived WHERE topic = {topic:String} AND partition = {partition:Int32}"

@@ -49,9 +49,10 @@ FROM (
         countIf(NOT is_failed AND channel IS NOT NULL) AS n_given,
         0 AS n_checked, 0 AS n_right, 0 AS n_orders, 0 AS n_sound
     FROM (
-        SELECT source, channel, occurred_at, received_at, (topic, partition, offset) IN (
-            SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed
-        ) AS is_failed
+        SELECT source, channel, occurred_at, received_at,
+               (SELECT count() FROM ProcessingFailed) > 0 AND (topic, partition, offset) IN (
+                   SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed
+               ) AS is_failed
         FROM records
         WHERE topic = 'headwater.events' AND customer_id != '' AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
     )

@@ -9,22 +9,22 @@
 -- [columns]
 -- month = { unit = "month", means = "Month of the customer's first event. A month without new customers has no row." }
 -- value = { unit = "text", means = "The source or channel; null where it is not known." }
--- customers = { unit = "customers", means = "New customers." }
+-- customers = { unit = "customers", means = "New customers; null while the month is not over, as is all else." }
 -- share = { unit = "share", means = "Of the new customers of the month, 0 to 1." }
 -- buyers = { unit = "customers", means = "Those of them who have ordered since." }
 -- orders = { unit = "orders", means = "Their orders since, without cancelled ones." }
 -- net = { unit = "money", means = "What they have paid since, less refunds; null where nothing of it can be converted." }
--- finished = { unit = "flag", means = "Whether the month is over; if not, all numbers are of the month so far." }
-WITH toRelativeMonthNum({as_of:DateTime64(3, 'UTC')}, {timezone:String}) AS this_month
+WITH
+    toRelativeMonthNum({as_of:DateTime64(3, 'UTC')}, {timezone:String}) AS this_month,
+    number < this_month AS is_over
 SELECT
     addMonths(toDate('1970-01-01'), number - toRelativeMonthNum(toDate('1970-01-01'))) AS month,
     value,
-    count() AS customers,
+    if(is_over, count(), NULL) AS customers,
     customers / sum(count()) OVER (PARTITION BY number) AS share,
-    countIf(ordered > 0) AS buyers,
-    sum(ordered) AS orders,
-    if(buyers = 0, 0, sumIf(brought, ordered > 0)) AS net,
-    toBool(number < this_month) AS finished
+    if(is_over, countIf(ordered > 0), NULL) AS buyers,
+    if(is_over, sum(ordered), NULL) AS orders,
+    multiIf(NOT is_over, NULL, buyers = 0, 0, sumIf(brought, ordered > 0)) AS net
 FROM (
     SELECT
         toRelativeMonthNum(minOrNull(first_at), {timezone:String}) AS number,

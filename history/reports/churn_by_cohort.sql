@@ -9,14 +9,14 @@
 -- cohort = { unit = "month", means = "Month of the first order; a cohort that has lost nobody has no row." }
 -- reason_from = { unit = "text", means = "What the customer told us last before the churn: survey, ticket or opportunity (a lost one), else unknown." }
 -- reason = { unit = "text", means = "Text of the survey's answer, else its kind; category of the ticket, else its subject; why the opportunity was lost, else to whom; else unknown." }
--- churned = { unit = "customers", means = "Customers of the cohort with that reason whose stage is churned." }
--- customers = { unit = "customers", means = "Customers of the cohort." }
--- share = { unit = "share", means = "churned of the cohort, 0 to 1." }
+-- churned = { unit = "customers", means = "Customers of the cohort with that reason whose stage is churned; null while the month is not over." }
+-- customers = { unit = "customers", means = "Customers of the cohort; so far, while its month is not over." }
+-- share = { unit = "share", means = "churned of the cohort, 0 to 1; null while the month is not over." }
 SELECT
     first_month AS cohort,
     ['unknown', 'survey', 'ticket', 'opportunity'][told.2 + 1] AS reason_from,
     told.3 AS reason,
-    count() AS churned,
+    if(cohort < toStartOfMonth({as_of:DateTime64(3, 'UTC')}, {timezone:String}), count(), NULL) AS churned,
     any(size) AS customers,
     churned / customers AS share
 FROM (

@@ -10,23 +10,23 @@
 -- months = { kind = "integer", default = 24, minimum = 1, maximum = 600, means = "How many months to show, with the one of as_of." }
 -- [columns]
 -- month = { unit = "month", means = "Month of the answers. A month without answers has no row." }
--- loyalty = { unit = "score", means = "The loyalty index: the mean of the next three, 0 to 100; null where one of them was not answered." }
+-- loyalty = { unit = "score", means = "The loyalty index: the mean of the next three, 0 to 100; null where one of them was not answered, and, as is all else, while the month is not over." }
 -- recommend = { unit = "score", means = "Mean answer whether they would recommend us, each scaled from its own scale to 0 to 100." }
 -- buy_again = { unit = "score", means = "Mean answer whether they would buy again, scaled so, too." }
 -- buy_more = { unit = "score", means = "Mean answer whether they would buy more, scaled so, too." }
 -- answers = { unit = "count", means = "Answers in these means." }
 -- customers = { unit = "customers", means = "Customers who gave them." }
--- finished = { unit = "flag", means = "Whether the month is over; if not, all numbers are of the month so far." }
-WITH toRelativeMonthNum({as_of:DateTime64(3, 'UTC')}, {timezone:String}) AS this_month
+WITH
+    toRelativeMonthNum({as_of:DateTime64(3, 'UTC')}, {timezone:String}) AS this_month,
+    number < this_month AS is_over
 SELECT
     addMonths(toDate('1970-01-01'), number - toRelativeMonthNum(toDate('1970-01-01'))) AS month,
     (recommend + buy_again + buy_more) / 3 AS loyalty,
-    avgOrNullIf(100 * answer, about = 'recommend') AS recommend,
-    avgOrNullIf(100 * answer, about = 'again') AS buy_again,
-    avgOrNullIf(100 * answer, about = 'more') AS buy_more,
-    count() AS answers,
-    uniqExact(customer_id) AS customers,
-    toBool(number < this_month) AS finished
+    avgOrNullIf(100 * answer, is_over AND about = 'recommend') AS recommend,
+    avgOrNullIf(100 * answer, is_over AND about = 'again') AS buy_again,
+    avgOrNullIf(100 * answer, is_over AND about = 'more') AS buy_more,
+    if(is_over, count(), NULL) AS answers,
+    if(is_over, uniqExact(customer_id), NULL) AS customers
 FROM (
     SELECT
         customer_id,

@@ -8,7 +8,7 @@
 -- rows = { kind = "integer", default = 100, minimum = 1, maximum = 10000, means = "The rows that are shown, most recommendations first." }
 -- [columns]
 -- of = { unit = "text", means = "Programme, referrer or month (where the business is); null is outside of any programme." }
--- referrers = { unit = "customers", means = "Customers who recommended us." }
+-- referrers = { unit = "customers", means = "Customers who recommended us; null of a month that is not over, as is all else." }
 -- referrals = { unit = "count", means = "Recommendations: what is told again of the same person, email or code by the same customer is one." }
 -- referred = { unit = "customers", means = "Those of them who are known as customers; one whom several recommended counts for the first." }
 -- converted = { unit = "customers", means = "Of the referred, those who have ordered since." }
@@ -50,18 +50,20 @@ WITH
         JOIN firsts ON firsts.referred_id = orders.customer_id
         WHERE NOT orders.cancelled AND orders.placed_at >= firsts.since
         GROUP BY referred_id
-    )
-SELECT multiIf({by:String} = 'referrer', toNullable(referrals.referrer),
-               {by:String} = 'month', substring(toString(toDate32(referrals.first_at, {timezone:String})), 1, 7),
-               referrals.programme) AS of,
-       uniqExact(referrals.referrer) AS referrers, count() AS referrals,
-       countIf(referrals.referred_id != '' AND firsts.referred_id != '') AS referred,
-       countIf(referrals.referred_id != '' AND bought.referred_id != '') AS converted,
-       converted / referrals AS conversion, sum(referrals.reward) AS reward,
-       sumOrNullIf(bought.net, bought.referred_id != '') AS net
-FROM referrals
-LEFT JOIN firsts ON firsts.referred_id = referrals.referred_id AND firsts.referrer = referrals.referrer
-LEFT JOIN bought ON bought.referred_id = referrals.referred_id AND bought.referrer = referrals.referrer
+    ),
+    substring(toString(toDate32(each.first_at, {timezone:String})), 1, 7) AS month,
+    substring(toString(toDate32({as_of:DateTime64(3, 'UTC')}, {timezone:String})), 1, 7) AS running,
+    any({by:String} = 'month' AND month = running) AS unfinished
+SELECT multiIf({by:String} = 'referrer', toNullable(each.referrer),
+               {by:String} = 'month', month, each.programme) AS of,
+       if(unfinished, NULL, uniqExact(each.referrer)) AS referrers, if(unfinished, NULL, count()) AS referrals,
+       if(unfinished, NULL, countIf(each.referred_id != '' AND firsts.referred_id != '')) AS referred,
+       if(unfinished, NULL, countIf(each.referred_id != '' AND bought.referred_id != '')) AS converted,
+       converted / referrals AS conversion, if(unfinished, NULL, sum(each.reward)) AS reward,
+       if(unfinished, NULL, sumOrNullIf(bought.net, bought.referred_id != '')) AS net
+FROM referrals AS each
+LEFT JOIN firsts ON firsts.referred_id = each.referred_id AND firsts.referrer = each.referrer
+LEFT JOIN bought ON bought.referred_id = each.referred_id AND bought.referrer = each.referrer
 GROUP BY of
 ORDER BY referrals DESC, of
 LIMIT {rows:UInt32}

@@ -10,7 +10,7 @@ confidence = { kind = "number", default = 0.95, minimum = 0.5, maximum = 0.999, 
 [columns]
 value = { unit = "text", means = "The stage, segment, channel, survey or month; null where there is none." }
 measure = { unit = "text", means = "nps, csat or ces." }
-answers = { unit = "count", means = "Answers, each read by its place on its own scale." }
+answers = { unit = "count", means = "Answers, each read by its place on its own scale; null of a month that is not over, as is all else." }
 customers = { unit = "customers", means = "Customers who gave them." }
 score = { unit = "score", means = "nps: percent promoters (from nine tenths of the scale on) less percent detractors (up to six tenths), -100 to 100. csat: percent satisfied, from three quarters of the scale on (4 and 5 of 5). ces: mean, on a scale from 1 to 7." }
 low = { unit = "score", means = "Lower end of the interval. nps: normal approximation of the multinomial; csat: Wilson; ces: Student's t. Null where it takes more answers." }
@@ -18,9 +18,10 @@ high = { unit = "score", means = "Upper end of the interval." }
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from math import isnan, sqrt
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from scipy import stats
 
@@ -71,24 +72,27 @@ GROUP BY value, kind
 ORDER BY value, indexOf(['nps', 'csat', 'ces'], kind)
 """
 Measured = tuple[float, float | None, float | None]
+MEASURES = ("answers", "customers", "score", "low", "high")
+UNKNOWN = (None,) * len(MEASURES)
 
 
 def report(
-    ask: Ask, *, by: str, since: date | None, confidence: float, **_: object
+    ask: Ask, *, by: str, since: date | None, confidence: float, as_of: datetime, timezone: str
 ) -> Mapping[str, Sequence[object]]:
     value, joined = SPLITS[by]
     counts = ask(COUNTS.replace("@value", value).replace("@joined", joined), since=since)
     counted = counts.to_pylist()
-    measured = [_measured(row, confidence) for row in counted]
+    running = as_of.astimezone(ZoneInfo(timezone)).strftime("%Y-%m")
+    told = [
+        UNKNOWN
+        if by == "month" and row["value"] == running
+        else (row["answers"], row["customers"], *_measured(row, confidence))
+        for row in counted
+    ]
     return {
         "value": [row["value"] for row in counted],
         "measure": [row["kind"] for row in counted],
-        "answers": [row["answers"] for row in counted],
-        "customers": [row["customers"] for row in counted],
-        "score": [score for score, _, _ in measured],
-        "low": [low for _, low, _ in measured],
-        "high": [high for _, _, high in measured],
-    }
+    } | {name: [each[at] for each in told] for at, name in enumerate(MEASURES)}
 
 
 def _measured(row: Mapping[str, Any], confidence: float) -> Measured:

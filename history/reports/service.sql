@@ -8,7 +8,7 @@
 -- since = { kind = "date", means = "First day of the tickets and orders that count; all, if left out." }
 -- [columns]
 -- value = { unit = "text", means = "The category, priority, channel, agent or month of opening; null where it is not known." }
--- opened = { unit = "tickets", means = "Tickets opened." }
+-- opened = { unit = "tickets", means = "Tickets opened; null of a month that is not over, as is all else." }
 -- resolved = { unit = "tickets", means = "Those of them resolved by as_of." }
 -- open = { unit = "tickets", means = "Those of them still open." }
 -- overdue = { unit = "tickets", means = "Those still open after they were due." }
@@ -20,18 +20,19 @@
 -- handling_minutes_mean = { unit = "minutes", means = "Mean work on a resolved ticket that tells it." }
 -- share = { unit = "share", means = "Of all tickets, 0 to 1." }
 -- per_100_orders = { unit = "tickets", means = "The complaint rate: tickets opened for each 100 orders placed since then (of the same month, by month), cancelled ones left out; null without an order." }
+WITH {by:String} = 'month' AND value = left(toString(toDate32({as_of:DateTime64(3, 'UTC')}, {timezone:String})), 7) AS unfinished
 SELECT
     value,
-    opened,
-    resolved,
+    if(unfinished, NULL, tickets.opened) AS opened,
+    if(unfinished, NULL, tickets.resolved) AS resolved,
     opened - resolved AS open,
-    overdue,
-    late,
-    reply_hours_median,
-    reply_hours_p90,
-    resolve_hours_median,
-    resolve_hours_p90,
-    handling_minutes_mean,
+    if(unfinished, NULL, tickets.overdue) AS overdue,
+    if(unfinished, NULL, tickets.late) AS late,
+    if(unfinished, NULL, tickets.reply_hours_median) AS reply_hours_median,
+    if(unfinished, NULL, tickets.reply_hours_p90) AS reply_hours_p90,
+    if(unfinished, NULL, tickets.resolve_hours_median) AS resolve_hours_median,
+    if(unfinished, NULL, tickets.resolve_hours_p90) AS resolve_hours_p90,
+    if(unfinished, NULL, tickets.handling_minutes_mean) AS handling_minutes_mean,
     opened / all_opened AS share,
     100 * opened / nullIf(if({by:String} = 'month', placed, all_placed), 0) AS per_100_orders
 FROM (
@@ -77,6 +78,6 @@ FROM (
         GROUP BY 1
     )
     GROUP BY value
-)
-WHERE opened > 0
+) AS tickets
+WHERE tickets.opened > 0
 ORDER BY if({by:String} = 'month', 0, opened) DESC, value

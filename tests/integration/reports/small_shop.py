@@ -332,6 +332,11 @@ def month(at: pd.Timestamp, timezone: str) -> object:
     return at.tz_convert(timezone).date().replace(day=1)
 
 
+def null_unless(is_over: bool, row: dict[str, object]) -> dict[str, object]:
+    """The measures of a month, which nobody knows before it is over."""
+    return row if is_over else dict.fromkeys(row)
+
+
 def same(found: pd.DataFrame, expected: Iterable[Mapping[str, object]]) -> None:
     """Equal row for row, floats to nine digits, and what is missing is missing in both."""
     wanted = [dict(row) for row in expected]

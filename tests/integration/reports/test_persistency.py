@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,13 +15,23 @@ from schemas.events import (
     LifecycleChanged,
     OpportunityClosed,
     OpportunityOpened,
+    OrderPlaced,
     SurveyAnswered,
     TicketOpened,
 )
-from tests.integration.reports.small_shop import DAY_MS, cdnow_orders, frame, month, orders, same, shop
+from tests.integration.reports.small_shop import (
+    DAY_MS,
+    cdnow_orders,
+    frame,
+    month,
+    null_unless,
+    orders,
+    same,
+    shop,
+)
 from tests.reporting import answer, history_of, told
 
-NOW, THEN = "2026-01-01T00:00:00Z", "2025-03-31T15:30:00Z"
+NOW, THEN, WITHIN = "2026-01-01T00:00:00Z", "2025-03-31T15:30:00Z", "2025-06-20T00:00:00Z"
 CDNOW_END, CDNOW_THEN = "1998-07-01T00:00:00Z", "1997-12-31T11:00:00Z"
 
 
@@ -189,7 +200,7 @@ async def test_the_rate_of_each_next_order_is_counted(tmp_path: Path, events: ob
     )
 
 
-@pytest.mark.parametrize(("as_of", "timezone"), [(NOW, "UTC"), (THEN, "Asia/Tokyo")])
+@pytest.mark.parametrize(("as_of", "timezone"), [(NOW, "UTC"), (THEN, "Asia/Tokyo"), (WITHIN, "UTC")])
 async def test_the_loyalty_index_is_the_mean_of_three_means(
     tmp_path: Path, as_of: str, timezone: str
 ) -> None:
@@ -210,18 +221,17 @@ async def test_the_loyalty_index_is_the_mean_of_three_means(
     for began, group in told.dropna(subset="about").groupby("month"):
         means = group.groupby("about")["answer"].mean().to_dict()
         three = [means.get(name) for name in ("recommend", "buy_again", "buy_more")]
-        expected.append(
-            {
-                "month": began,
-                "loyalty": None if None in three else float(sum(three) / 3),
-                **dict(zip(("recommend", "buy_again", "buy_more"), three, strict=True)),
-                "answers": len(group),
-                "customers": group["customer_id"].nunique(),
-                "finished": began < month(pd.Timestamp(as_of), timezone),
-            }
-        )
+        measures = {
+            "loyalty": None if None in three else float(sum(three) / 3),
+            **dict(zip(("recommend", "buy_again", "buy_more"), three, strict=True)),
+            "answers": len(group),
+            "customers": group["customer_id"].nunique(),
+        }
+        is_over = began < month(pd.Timestamp(as_of), timezone)
+        expected.append({"month": began} | null_unless(is_over, measures))
     same(found, expected)
     assert any(row["loyalty"] is not None for row in expected)
+    assert (expected[-1]["answers"] is None) == (as_of == WITHIN)
 
 
 def first_told(told: pd.DataFrame, *columns: str) -> pd.Series:
@@ -264,16 +274,34 @@ async def test_churn_is_told_by_cohort_with_the_last_reason(
             reason = ("unknown", "unknown") if last is None else (last["what"], last["why"])
             gone.append((cohorts[who], *reason))
     counts = pd.Series(gone).value_counts()
+    now = month(pd.Timestamp(as_of), timezone)
     rows = [
         {
             "cohort": cohort,
             "reason_from": what,
             "reason": why,
-            "churned": int(churned),
+            "churned": int(churned) if cohort < now else None,
             "customers": int(sizes[cohort]),
-            "share": churned / int(sizes[cohort]),
+            "share": churned / int(sizes[cohort]) if cohort < now else None,
         }
         for (cohort, what, why), churned in counts.items()
     ]
-    same(found, sorted(rows, key=lambda r: (r["cohort"], -r["churned"], r["reason_from"], r["reason"])))
+    same(
+        found, sorted(rows, key=lambda r: (r["cohort"], -(r["churned"] or 0), r["reason_from"], r["reason"]))
+    )
     assert len({row["reason_from"] for row in rows}) > 1
+
+
+async def test_what_a_cohort_loses_is_null_until_its_month_is_over(tmp_path: Path) -> None:
+    """Who is gone in the month of the first order is of a cohort that may still grow."""
+    one = next(event for event in shop() if isinstance(event, OrderPlaced))
+    gone = next(e for e in shop() if isinstance(e, LifecycleChanged) and e.to_stage == "churned")
+    gone = msgspec.structs.replace(gone, customer_id=one.customer_id, occurred_at=one.occurred_at)
+    history = await history_of(tmp_path, [one, gone])
+    first = pd.Timestamp(one.occurred_at, unit="ms", tz="UTC")
+    ends = first.tz_localize(None).to_period("M").end_time.tz_localize("UTC").floor("ms")
+    for moment, expected in ((ends, [None, 1, None]), (ends + pd.Timedelta("1ms"), [1, 1, 1.0])):
+        cells = await told(history, "churn_by_cohort", as_of=f"{moment:%Y-%m-%dT%H:%M:%S.%fZ}")
+        assert cells.table.select(["churned", "customers", "share"]).to_pylist() == [
+            dict(zip(("churned", "customers", "share"), expected, strict=True))
+        ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from math import sqrt
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,23 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import DescrStatsW
 
 from schemas.events import LifecycleChanged, SegmentChanged, SurveyAnswered, TicketOpened, TicketResolved
-from tests.integration.reports.small_shop import frame, orders, same, shop
+from tests.integration.reports.small_shop import frame, null_unless, orders, same, shop
 from tests.reporting import answer, history_of
 
 NOW, THEN = "2026-01-01T00:00:00Z", "2025-03-31T15:30:00Z"
-PLACES = [(NOW, "UTC", None), (THEN, "Asia/Tokyo", None), (NOW, "America/New_York", "2025-06-01")]
+PLACES = [
+    (NOW, "UTC", None),
+    (THEN, "Asia/Tokyo", None),
+    ("2025-11-20T00:00:00Z", "America/New_York", "2025-06-01"),
+]
 
 
 def local_month(at: pd.Series, timezone: str) -> pd.Series:
     return at.dt.tz_convert(timezone).dt.strftime("%Y-%m")
+
+
+def this_month(as_of: str, timezone: str) -> str:
+    return pd.Timestamp(as_of).tz_convert(timezone).strftime("%Y-%m")
 
 
 def since_day(told: pd.DataFrame, since: str | None, timezone: str) -> pd.DataFrame:
@@ -57,32 +66,32 @@ async def test_tickets_are_counted_and_timed(
     )
     told = told.assign(month=local_month(told["at"], timezone))
     ordered = local_month(placed["at"], timezone).value_counts()
-    moment = pd.Timestamp(as_of).timestamp() * 1000
-    rows = []
+    moment, running = pd.Timestamp(as_of).timestamp() * 1000, this_month(as_of, timezone)
+    rows: list[dict[str, Any]] = []
     for value, group in told.groupby(by, dropna=False):
         of_group = int(ordered.get(value, 0)) if by == "month" else len(placed)
         is_open = group["end"].isna()
-        rows.append(
-            {
-                "value": None if pd.isna(value) else value,
-                "opened": len(group),
-                "resolved": int((~is_open).sum()),
-                "open": int(is_open.sum()),
-                "overdue": int((is_open & (group["due_at"] < moment)).sum()),
-                "late": int((group["due_at"] < group["end"]).sum()),
-                "reply_hours_median": known(group["reply"].quantile(0.5)),
-                "reply_hours_p90": known(group["reply"].quantile(0.9)),
-                "resolve_hours_median": known(group["hours"].quantile(0.5)),
-                "resolve_hours_p90": known(group["hours"].quantile(0.9)),
-                "handling_minutes_mean": known(group["minutes"].mean()),
-                "share": len(group) / len(told),
-                "per_100_orders": 100 * len(group) / of_group if of_group else None,
-            }
-        )
+        measures = {
+            "opened": len(group),
+            "resolved": int((~is_open).sum()),
+            "open": int(is_open.sum()),
+            "overdue": int((is_open & (group["due_at"] < moment)).sum()),
+            "late": int((group["due_at"] < group["end"]).sum()),
+            "reply_hours_median": known(group["reply"].quantile(0.5)),
+            "reply_hours_p90": known(group["reply"].quantile(0.9)),
+            "resolve_hours_median": known(group["hours"].quantile(0.5)),
+            "resolve_hours_p90": known(group["hours"].quantile(0.9)),
+            "handling_minutes_mean": known(group["minutes"].mean()),
+            "share": len(group) / len(told),
+            "per_100_orders": 100 * len(group) / of_group if of_group else None,
+        }
+        is_over = by != "month" or value != running
+        rows.append({"value": None if pd.isna(value) else value} | null_unless(is_over, measures))
     rows.sort(
         key=lambda r: (0 if by == "month" else -r["opened"], r["value"] is None, str(r["value"]).encode())
     )
     same(found, rows)
+    assert by != "month" or (rows[-1]["opened"] is None) == (since is not None)
 
 
 def answers(as_of: str) -> pd.DataFrame:
@@ -151,23 +160,23 @@ async def test_satisfaction_has_the_intervals_of_scipy_and_statsmodels(
     asked = {"by": by, "since": since, "confidence": 0.9}
     found = await answer(history, "satisfaction", as_of=as_of, timezone=timezone, **asked)
     told = split(since_day(answers(as_of), since, timezone), by, as_of, timezone)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for (value, kind), group in told.groupby(["value", "kind"], dropna=False):
         score, low, high = MEASURES[kind](group["part"], 0.9)
-        rows.append(
-            {
-                "value": None if pd.isna(value) else value,
-                "measure": kind,
-                "answers": len(group),
-                "customers": group["customer_id"].nunique(),
-                "score": score,
-                "low": low,
-                "high": high,
-            }
-        )
+        measures = {
+            "answers": len(group),
+            "customers": group["customer_id"].nunique(),
+            "score": score,
+            "low": low,
+            "high": high,
+        }
+        is_over = by != "month" or value != this_month(as_of, timezone)
+        row = {"value": None if pd.isna(value) else value, "measure": kind}
+        rows.append(row | null_unless(is_over, measures))
     order = list(MEASURES)
     rows.sort(key=lambda r: (r["value"] is None, str(r["value"]).encode(), order.index(r["measure"])))
     same(found, rows)
+    assert by != "month" or (rows[-1]["answers"] is None) == (since is not None)
 
 
 async def test_one_answer_has_a_score_and_no_interval(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ CREATE OR REPLACE VIEW orders (
     refunded_minor Int64 COMMENT 'Refunded so far, in the currency of the order. Minor units.',
     cancelled Bool COMMENT 'Whether it was cancelled: it then counts for nothing.',
     net_minor Int64 COMMENT 'Amount paid less refunds, 0 if cancelled. Minor units.',
-    base_minor Nullable(Int64) COMMENT 'net_minor in the base currency, rounded half to even; null where no exchange rate is known. Minor units.',
+    base_minor Nullable(Int64) COMMENT 'net_minor in the base currency, rounded half to even; null where no exchange rate is known or 64 bits do not hold it. Minor units.',
     cost_base_minor Nullable(Int64) COMMENT 'What its products cost the seller, in the base currency; null where a line does not say, 0 if cancelled. Minor units.',
     discount_minor Nullable(Int64) COMMENT 'Discount, already taken off the amount. Minor units.',
     discount_base_minor Nullable(Int64) COMMENT 'The discount in the base currency. Minor units.',

@@ -12,11 +12,11 @@ SELECT customer_id, orders, net_base_minor, first_order_at, last_order_at, recen
           toUInt8(1 + least(4, intDiv(5 * (rank() OVER (ORDER BY monetary_base_minor ASC NULLS LAST) - 1),
                                       count(monetary_base_minor) OVER ())))) AS m
 FROM (
-    SELECT customer_id, count() AS orders, sum(base_minor) AS net_base_minor,
+    SELECT customer_id, count() AS orders, accurateCastOrNull(sum(toInt128(base_minor)), 'Int64') AS net_base_minor,
            min(placed_at) AS first_order_at, max(placed_at) AS last_order_at,
            greatest(0, intDiv(toUnixTimestamp64Milli(moment) - toUnixTimestamp64Milli(last_order_at), 86400000)) AS recency_days,
            countIf(placed_at > window_from) AS frequency,
-           if(frequency = 0, 0, sumIf(base_minor, placed_at > window_from)) AS monetary_base_minor
+           if(frequency = 0, 0, accurateCastOrNull(sumIf(toInt128(base_minor), placed_at > window_from), 'Int64')) AS monetary_base_minor
     FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
     WHERE NOT cancelled
     GROUP BY customer_id

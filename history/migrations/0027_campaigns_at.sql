@@ -1,7 +1,8 @@
 CREATE OR REPLACE VIEW campaigns_at AS
+WITH (minor, factor, most) -> toInt64(roundBankers(if(abs(minor) <= most, minor, 0) * if(abs(minor) <= most, factor, NULL))) AS in_base
 SELECT planned.campaign_id AS campaign_id, planned.plan.1 AS name, planned.plan.2 AS starts_on, planned.plan.3 AS ends_on,
        planned.plan.4 AS budget_minor, planned.plan.5 AS currency,
-       toInt64(roundBankers(planned.plan.4 * nullIf(rates.factor, 0))) AS budget_base_minor,
+       in_base(planned.plan.4, rates.factor, rates.most_minor) AS budget_base_minor,
        planned.plan.6 AS audience, planned.plan.7 AS audience_size, planned.plan.8 AS goal, planned.plan.9 AS owner_id
 FROM (
     SELECT campaign_id,

@@ -1,6 +1,7 @@
 CREATE OR REPLACE VIEW campaign_responses_at AS
+WITH (minor, factor, most) -> toInt64(roundBankers(if(abs(minor) <= most, minor, 0) * if(abs(minor) <= most, factor, NULL))) AS in_base
 SELECT campaign_id, customer_id, nullIf(send.2, '') AS message_id, nullIf(send.3.1, '') AS variant, nullIf(send.3.2, '') AS channel,
-       send.1 AS sent_at, toInt64(roundBankers(send.3.3 * nullIf(rates.factor, 0))) AS cost_base_minor,
+       send.1 AS sent_at, in_base(send.3.3, rates.factor, rates.most_minor) AS cost_base_minor,
        arrayReduce('minOrNull', arrayMap(one -> one.2, arrayFilter(one -> one.1 = 'opened' AND if(one.3 = '', one.2 >= send.1 AND one.2 < next_at, one.3 = send.2), responses))) AS opened_at,
        arrayReduce('minOrNull', arrayMap(one -> one.2, arrayFilter(one -> one.1 = 'clicked' AND if(one.3 = '', one.2 >= send.1 AND one.2 < next_at, one.3 = send.2), responses))) AS clicked_at,
        arrayReduce('minOrNull', arrayMap(one -> one.2, arrayFilter(one -> one.1 = 'redeemed' AND if(one.3 = '', one.2 >= send.1 AND one.2 < next_at, one.3 = send.2), responses))) AS redeemed_at,

@@ -1,8 +1,9 @@
 CREATE OR REPLACE VIEW opportunities_at AS
+WITH (minor, factor, most) -> toInt64(roundBankers(if(abs(minor) <= most, minor, 0) * if(abs(minor) <= most, factor, NULL))) AS in_base
 SELECT held.opportunity_id AS opportunity_id, held.customer_id AS customer_id, held.opened_at AS opened_at,
        held.opened.1 AS name, held.staged.1 AS stage, held.staged.2 AS stage_since,
        held.priced.1 AS amount_minor, held.priced.2 AS currency,
-       toInt64(roundBankers(held.priced.1 * nullIf(rates.factor, 0))) AS base_minor,
+       in_base(held.priced.1, rates.factor, rates.most_minor) AS base_minor,
        held.probability AS probability, held.expected_close_on AS expected_close_on,
        held.opened.2 AS owner_id, held.opened.3 AS lead_id, held.opened.4 AS campaign_id,
        if(held.is_closed, held.ended.1, NULL) AS closed_at, if(held.is_closed, held.ended.2, NULL) AS outcome,

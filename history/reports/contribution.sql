@@ -70,7 +70,8 @@ FROM (
                     FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
                     WHERE NOT cancelled
                     UNION ALL
-                    SELECT customer_id, 0, 0, 0, 0, 0, coalesce(toInt64(roundBankers(cost_minor * nullIf(rates.factor, 0))), 0), 1, 'prospect', -1, []
+                    WITH abs(cost_minor) <= rates.most_minor AS fits
+                    SELECT customer_id, 0, 0, 0, 0, 0, coalesce(toInt64(roundBankers(if(fits, cost_minor, 0) * if(fits, rates.factor, NULL))), 0), 1, 'prospect', -1, []
                     FROM CampaignSent AS message FINAL
                     LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = message.currency
                     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}

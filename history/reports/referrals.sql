@@ -28,7 +28,8 @@ WITH
                    coalesce(made.referred_customer_id, if(made.email IS NULL, NULL, of_email)) AS known_id,
                    ifNull(known_id, '') AS referred_id,
                    coalesce(known_id, made.email, made.referral_code, toString(made.event_id)) AS whom,
-                   toInt64(roundBankers(made.reward_minor * nullIf(rates.factor, 0))) AS reward_base_minor
+                   abs(made.reward_minor) <= rates.most_minor AS fits,
+                   toInt64(roundBankers(if(fits, made.reward_minor, 0) * if(fits, rates.factor, NULL))) AS reward_base_minor
             FROM ReferralMade AS made FINAL
             LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates
                 ON rates.currency = ifNull(made.currency, '')

@@ -289,6 +289,54 @@ async def test_the_greatest_amounts_are_converted_exactly(history: History) -> N
     ]
 
 
+async def test_what_64_bits_do_not_hold_is_not_converted(history: History) -> None:
+    """An amount is null in the base currency, and so is a sum of amounts; all else is answered."""
+    most = 2**63 - 1
+    line = OrderLine(sku="a", quantity=2**31 - 1, unit_price_minor=most, cost_minor=most)
+    archived = [
+        BaseCurrencySet(**set_at("base", START), currency="USD"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("kwd", START), currency="KWD", base_currency="USD", rate="1000000000000"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="2"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("gbp", START), currency="GBP", base_currency="USD", rate="9" * 32),  # type: ignore[arg-type]
+        *(
+            OrderPlaced(
+                **common(n, START + n, who),  # type: ignore[arg-type]
+                order_id=f"o{n}",
+                amount_minor=amount,
+                currency=currency,
+                lines=(line,) if amount == most else (),
+                discount_minor=amount,
+            )
+            for n, (who, amount, currency) in enumerate(
+                [
+                    ("ann", most, "KWD"),
+                    ("ann", 10, "KWD"),
+                    ("bob", most // 2, "EUR"),
+                    ("eve", most // 2 + 1, "EUR"),
+                    ("kim", most, "USD"),
+                    ("kim", most, "USD"),
+                    ("ray", 7, "GBP"),
+                ]
+            )
+        ),
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    ask = history._client.query
+    known = [None, 1_000_000_000_000, most - 1, None, most, most, None]
+    query = "SELECT base_minor, discount_base_minor FROM orders ORDER BY placed_at"
+    assert ask(query).result_rows == [(each, each) for each in known]
+    lines = ask("SELECT value_base_minor, cost_base_minor FROM order_lines").result_rows
+    assert lines == [(None, None)] * 3
+    nets = "SELECT customer_id, net_base_minor FROM customers ORDER BY customer_id"
+    assert ask(nets).result_rows == [
+        ("ann", 1_000_000_000_000),
+        ("bob", most - 1),
+        ("eve", None),
+        ("kim", None),
+        ("ray", None),
+    ]
+
+
 async def test_a_refund_is_taken_once_off_an_order_that_was_told_twice(history: History) -> None:
     """From the first telling in its currency; another customer's order of the same id is another one."""
     told = {"order_id": "o1", "amount_minor": 100}

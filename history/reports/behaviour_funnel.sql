@@ -22,10 +22,14 @@ WITH
             SELECT customer_id, toUInt64(toUnixTimestamp64Milli(occurred_at)) AS at, step
             FROM (
                 SELECT customer_id, occurred_at, 1 AS step FROM PageViewed FINAL
+                WHERE (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
                 UNION ALL
                 SELECT customer_id, occurred_at, 2 FROM ProductViewed FINAL
+                WHERE (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
                 UNION ALL
-                SELECT customer_id, occurred_at, 3 FROM CartUpdated FINAL WHERE ifNull(action, '') NOT IN ('removed', 'emptied')
+                SELECT customer_id, occurred_at, 3 FROM CartUpdated FINAL
+                WHERE ifNull(action, '') NOT IN ('removed', 'emptied')
+                  AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
                 UNION ALL
                 SELECT customer_id, placed_at, 4 FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) WHERE NOT cancelled
             )

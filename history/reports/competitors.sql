@@ -20,6 +20,7 @@ WITH
         SELECT competitor, customer_id, opportunity_id
         FROM CompetitorNoted FINAL
         WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     ),
     chances AS (
         SELECT customer_id, opportunity_id, outcome, if(outcome = 'lost', competitor, NULL) AS lost_to, base_minor

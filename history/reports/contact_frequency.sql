@@ -32,16 +32,23 @@ FROM (
     FROM (
         SELECT customer_id, 'seen' AS what FROM events WHERE customer_id != '' AND occurred_at <= cut GROUP BY customer_id
         UNION ALL
-        SELECT customer_id, 'contact' FROM CampaignSent FINAL WHERE occurred_at > since AND occurred_at <= cut
+        SELECT customer_id, 'contact' FROM CampaignSent FINAL
+        WHERE occurred_at > since AND occurred_at <= cut
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         UNION ALL
         SELECT customer_id, 'contact' FROM ContactLogged FINAL
         WHERE occurred_at > since AND occurred_at <= cut AND ({direction:String} = 'both' OR direction = 'outbound')
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         UNION ALL
         SELECT customer_id, 'order' FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) WHERE placed_at > cut AND NOT cancelled
         UNION ALL
-        SELECT customer_id, 'leave' FROM CampaignUnsubscribed FINAL WHERE occurred_at > cut AND occurred_at <= until
+        SELECT customer_id, 'leave' FROM CampaignUnsubscribed FINAL
+        WHERE occurred_at > cut AND occurred_at <= until
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         UNION ALL
-        SELECT customer_id, 'complaint' FROM CampaignComplained FINAL WHERE occurred_at > cut AND occurred_at <= until
+        SELECT customer_id, 'complaint' FROM CampaignComplained FINAL
+        WHERE occurred_at > cut AND occurred_at <= until
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
     )
     GROUP BY customer_id
     HAVING countIf(what = 'seen') > 0

@@ -75,6 +75,8 @@ FROM (
                     FROM CampaignSent AS message FINAL
                     LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = message.currency
                     WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+                      AND (message.topic, message.partition, message.offset)
+                          NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
                     UNION ALL
                     SELECT customer_id, 0, 0, 0, 0, 0, 0, 0, to_stage, offset, []
                     FROM transitions_at(as_of = {as_of:DateTime64(3, 'UTC')})

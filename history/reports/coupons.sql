@@ -21,7 +21,10 @@ WITH
         SELECT coupon, customer_id, ifNull(order_id, '') AS of_order, redeemed_at, discount_base_minor
         FROM coupon_redemptions_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE (customer_id, of_order) NOT IN (
-            SELECT customer_id, order_id FROM OrderCancelled FINAL WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+            SELECT customer_id, order_id
+            FROM OrderCancelled FINAL
+            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+              AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         )
     ),
     of_orders AS (

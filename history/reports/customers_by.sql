@@ -51,6 +51,7 @@ FROM (
         SELECT customer_id, 1, toNullable(argMax(kind, bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128) + reinterpretAsUInt128(event_id))), 0, NULL
         FROM CustomerRegistered
         WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND {by:String} = 'kind'
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         GROUP BY customer_id
         UNION ALL
         SELECT customer_id, 1, toNullable(stage), 0, NULL

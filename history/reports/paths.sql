@@ -33,6 +33,7 @@ WITH
                        true AS is_view
                 FROM PageViewed FINAL
                 WHERE occurred_at > since AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
+                  AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
                 UNION ALL
                 SELECT customer_id, '', toUnixTimestamp64Milli(placed_at), '', false
                 FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})

@@ -68,6 +68,7 @@ FROM (
             SELECT customer_id, argMax(owner_id, (occurred_at, event_id)) AS owner_id
             FROM OwnerAssigned FINAL
             WHERE {by:String} = 'owner' AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
+              AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
             GROUP BY customer_id
         ) AS owners ON owners.customer_id = bought.customer_id
         GROUP BY name

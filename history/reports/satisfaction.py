@@ -43,7 +43,7 @@ SPLITS = {  # by: the value of an answer, and where that is from
         """LEFT JOIN (
             SELECT customer_id, segment
             FROM SegmentChanged
-            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+            WHERE topic = 'headwater.transitions' AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
             GROUP BY customer_id, segment
             HAVING argMax(entered, offset)
         ) AS belongs USING (customer_id)""",

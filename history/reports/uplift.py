@@ -27,6 +27,11 @@ from history.outcomes import MEANT
 from history.reporting import Ask
 from projections.triggers.uplift import ENOUGH, Arm, difference
 
+SENT = """
+        SELECT campaign_id, customer_id, variant, occurred_at, event_id FROM CampaignSent FINAL
+        WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+          AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
+"""
 FIRSTS = """
     SELECT 'trigger' AS kind, trigger AS name, customer_id, argMin(arm, (occurred_at, offset)) = 'holdout' AS is_held_out,
            min(occurred_at) AS since
@@ -36,11 +41,10 @@ FIRSTS = """
     UNION ALL
     SELECT 'campaign', campaign_id, customer_id, argMin(lower(ifNull(variant, '')) = 'control', (occurred_at, event_id)),
            min(occurred_at)
-    FROM CampaignSent FINAL
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
-      AND campaign_id IN (SELECT campaign_id FROM CampaignSent FINAL WHERE lower(ifNull(variant, '')) = 'control')
+    FROM (SENT)
+    WHERE campaign_id IN (SELECT campaign_id FROM (SENT) WHERE lower(ifNull(variant, '')) = 'control')
     GROUP BY campaign_id, customer_id
-""".replace("MEANT", MEANT)
+""".replace("MEANT", MEANT).replace("SENT", SENT)
 ARMS = """
 SELECT first.1 AS kind, first.2 AS name, first.3 AS is_held_out, count() AS customers,
        countIf(arrayExists(at -> at > first.4 AND at <= first.4 + toIntervalDay({days:UInt32}), placed)) AS ordered

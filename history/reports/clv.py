@@ -19,6 +19,7 @@ expected_order_days = { unit = "days", means = "Days with an order in the next 3
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -36,7 +37,7 @@ CUSTOMERS = """
 SELECT toYYYYMM(toDate(min(placed_at), {timezone:String})) AS cohort,
        count() AS orders,
        assumeNotNull(sum(base_minor)) AS net,
-       arraySort(groupUniqArray(toUInt32(intDiv(toUnixTimestamp64Milli(placed_at), 86400000)))) AS days,
+       arraySort(groupUniqArray(toInt32(toDate32(placed_at, {timezone:String})))) AS days,
        cityHash64(customer_id) AS lot
 FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
 WHERE NOT cancelled AND base_minor IS NOT NULL
@@ -45,7 +46,7 @@ GROUP BY customer_id
 
 
 def report(
-    ask: Ask, *, by: str, discount_rate: float, as_of: datetime, **_: object
+    ask: Ask, *, by: str, discount_rate: float, as_of: datetime, timezone: str
 ) -> Mapping[str, Sequence[object]]:
     found = ask(CUSTOMERS)
     orders, net = (found.column(name).to_numpy() for name in ("orders", "net"))
@@ -55,7 +56,8 @@ def report(
     customers = np.bincount(which)
     historic = _sums(which, net)
     drawn = np.argsort(found.column("lot").to_numpy(), kind="stable")[:SAMPLED]
-    histories = _histories(found.column("days").take(pa.array(drawn)), net[drawn], as_of)
+    local = as_of.astimezone(ZoneInfo(timezone)).replace(tzinfo=UTC)
+    histories = _histories(found.column("days").take(pa.array(drawn)), net[drawn], local)
     answer = {
         "label": [f"{group // 100}-{group % 100:02}" if by == "cohort" else str(group) for group in groups],
         "customers": customers.tolist(),
@@ -105,8 +107,9 @@ def _whole(amounts: NDArray[np.float64]) -> list[int | None]:
     return [None if np.isnan(amount) else int(np.rint(amount)) for amount in amounts]
 
 
-def _histories(days: pa.ChunkedArray, net: Amounts, as_of: datetime) -> list[History]:
-    now = (as_of - EPOCH).total_seconds() / 86_400
+def _histories(days: pa.ChunkedArray, net: Amounts, local: datetime) -> list[History]:
+    """What the model asks of each customer: their local days with an order, and the local time."""
+    now = (local - EPOCH).total_seconds() / 86_400
     return [
         History(
             len(each) - 1,

@@ -8,8 +8,8 @@
 -- until = { kind = "date", means = "Leads up to this day; all if left out. The latest have had little time." }
 -- [columns]
 -- origin = { unit = "text", means = "Where the lead came from; unknown where that was not told." }
--- leads = { unit = "count", means = "Leads; one that was told twice counts once, as it was first told." }
--- opportunities = { unit = "count", means = "Leads of which an opportunity came that names them." }
+-- leads = { unit = "count", means = "Leads; one that was told twice of a customer counts once, as it was first told." }
+-- opportunities = { unit = "count", means = "Leads of which an opportunity of their customer came that names them." }
 -- won = { unit = "count", means = "Leads of which one was won." }
 -- opportunity_rate = { unit = "share", means = "Opportunities, of the leads." }
 -- win_rate = { unit = "share", means = "Won, of the opportunities." }
@@ -37,18 +37,18 @@ FROM (
         minOrNullIf(toUnixTimestamp64Milli(at), kind = 'won') AS won_ms,
         sum(brought_minor) AS brought
     FROM (
-        SELECT lead_id, captured_at AS at, 'lead' AS kind, coalesce(origin, 'unknown') AS told, 0 AS brought_minor
+        SELECT customer_id, lead_id, captured_at AS at, 'lead' AS kind, coalesce(origin, 'unknown') AS told, 0 AS brought_minor
         FROM leads_at(as_of = {as_of:DateTime64(3, 'UTC')})
         UNION ALL
-        SELECT assumeNotNull(lead_id), opened_at, 'opened', '', 0
+        SELECT customer_id, assumeNotNull(lead_id), opened_at, 'opened', '', 0
         FROM opportunities_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE lead_id IS NOT NULL
         UNION ALL
-        SELECT assumeNotNull(lead_id), assumeNotNull(closed_at), 'won', '', coalesce(base_minor, 0)
+        SELECT customer_id, assumeNotNull(lead_id), assumeNotNull(closed_at), 'won', '', coalesce(base_minor, 0)
         FROM opportunities_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE lead_id IS NOT NULL AND outcome = 'won'
     )
-    GROUP BY lead_id
+    GROUP BY customer_id, lead_id
     HAVING captured IS NOT NULL
        AND ({since:Nullable(Date32)} IS NULL OR toDate32(captured, {timezone:String}) >= {since:Nullable(Date32)})
        AND ({until:Nullable(Date32)} IS NULL OR toDate32(captured, {timezone:String}) <= {until:Nullable(Date32)})

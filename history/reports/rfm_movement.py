@@ -8,7 +8,7 @@ chart = { kind = "heatmap", x = "after", y = "before", value = "customers" }
 since = { kind = "date", means = "The earlier of the two days, as it begins where the business is; 90 days before as_of when left out." }
 of = { kind = "choice", choices = ["total", "r", "f", "m", "cell", "stage"], default = "total", means = "What moves: the band of the total score r + f + m (13-15, 10-12, 7-9, 4-6, 3), one score, the cell r × f, or the lifecycle stage." }
 [columns]
-before = { unit = "text", means = "Where they were then, by the boundaries of then; none: without an order, or of the stage, before one was announced." }
+before = { unit = "text", means = "Where they were then, by the boundaries of then; none: without an order, or of the stage, before one was announced; unknown: m is not, as no order could be converted." }
 after = { unit = "text", means = "Where they are as of the report, by its boundaries." }
 customers = { unit = "customers", means = "Customers who went that way, or stayed." }
 share = { unit = "share", means = "Of all who were there before." }
@@ -22,11 +22,11 @@ from zoneinfo import ZoneInfo
 from history.reporting import Ask, CannotAnswer, clickhouse_time
 
 PLACES = {
-    "total": "multiIf(r + f + m >= 13, '13-15', r + f + m >= 10, '10-12', r + f + m >= 7, '7-9', "
+    "total": "multiIf(m IS NULL, 'unknown', r + f + m >= 13, '13-15', r + f + m >= 10, '10-12', r + f + m >= 7, '7-9', "
     "r + f + m >= 4, '4-6', r + f + m = 3, '3', NULL)",
     "r": "toString(r)",
     "f": "toString(f)",
-    "m": "toString(m)",
+    "m": "ifNull(toString(m), 'unknown')",
     "cell": "concat(toString(r), '×', toString(f))",
     "stage": "NULL",
 }
@@ -46,7 +46,7 @@ WITH places AS (
 )
 SELECT before, after, count() AS customers, customers / sum(customers) OVER (PARTITION BY before) AS share, sum(grown) AS net
 FROM (
-    SELECT ifNull(maxIf(place, NOT is_after), 'none') AS before, ifNull(maxIf(place, is_after), 'none') AS after,
+    SELECT ifNull(maxOrNullIf(place, NOT is_after), 'none') AS before, ifNull(maxOrNullIf(place, is_after), 'none') AS after,
            sum(if(is_after, net, -net)) AS grown
     FROM places
     GROUP BY customer_id

@@ -257,6 +257,16 @@ async def test_clv(tmp_path: Path, by: str) -> None:
     assert list(found["expected_order_days"]) == pytest.approx(list(groups["ahead"]), rel=2e-3)
 
 
+async def test_a_day_with_an_order_begins_where_the_business_is(tmp_path: Path) -> None:
+    """Orders of half past two and half past three in UTC are on one day there, and on two in Tokyo."""
+    events = [bought(f"c-{n}", f"2025-01-01T{hour}:30:00", 900 + n) for n in range(100) for hour in (14, 15)]
+    history = await history_of(tmp_path, events)
+    for timezone, repeats in (("UTC", False), ("Asia/Tokyo", True)):
+        found = await answer(history, "clv", as_of="2025-03-01T00:00:00Z", timezone=timezone)
+        assert found["customers"].tolist() == [100]
+        assert found["expected_order_days"].notna().tolist() == [repeats]
+
+
 async def test_clv_of_few_is_history_alone(tmp_path: Path) -> None:
     """Nothing is predicted of a population that is too small to tell."""
     history = await history_of(tmp_path, [bought("a", "2025-01-01", 900), bought("a", "2025-02-01", 100)])

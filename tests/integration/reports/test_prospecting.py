@@ -116,6 +116,9 @@ def selling() -> list[Event]:
         if n % 9 == 0:
             again = {"lead_id": f"l-{n}", "origin": "told again"}
             events.append(LeadCaptured(**customer, **again, **stamp(moment + DAY_MS)))
+        if n % 5 == 0:
+            other = {"customer_id": f"c-{n + 1}", "lead_id": f"l-{n}", "origin": "of another customer"}
+            events.append(LeadCaptured(**other, **stamp(moment)))
         for k in range(chance.randrange(0, 3)):
             events += _opportunity(customer, lead["lead_id"] if n % 7 else None, n, k, moment, chance)
     return events
@@ -159,7 +162,13 @@ def opportunities(events: list[Event], as_of: str) -> pd.DataFrame:
     rows: dict[str, dict[str, Any]] = {}
     for e in seen:
         if isinstance(e, OpportunityOpened):
-            row = {"lead": e.lead_id, "owner": e.owner_id, "opened": e.occurred_at, "closed": None}
+            row = {
+                "customer": e.customer_id,
+                "lead": e.lead_id,
+                "owner": e.owner_id,
+                "opened": e.occurred_at,
+                "closed": None,
+            }
             rows[e.opportunity_id] = row | dict.fromkeys(("outcome", "amount", "probability", "closes"))
         if isinstance(e, OpportunityOpened | OpportunityStageChanged):
             row = rows[e.opportunity_id]
@@ -207,20 +216,22 @@ async def test_pipeline(tmp_path: Path, as_of: str, timezone: str, owner: str | 
 @pytest.mark.parametrize("since", [None, "2024-03-10"])
 @pytest.mark.parametrize(("as_of", "timezone"), MOMENTS)
 async def test_lead_conversion(tmp_path: Path, as_of: str, timezone: str, since: str | None) -> None:
-    """Leads by origin, as first told, and what became of them through the opportunities that name them."""
+    """Leads of a customer by origin, as first told, and what became of them where opportunities name them."""
     events = selling()
     history = await history_of(tmp_path, events)
     asked = {"since": since, "until": "2025-05-31"}
     found = await answer(history, "lead_conversion", as_of=as_of, timezone=timezone, **asked)
     seen = [e for e in known(events, as_of) if isinstance(e, LeadCaptured)]
     leads = pd.DataFrame(
-        [(e.lead_id, e.origin, e.occurred_at) for e in seen], columns=["lead", "origin", "ms"]
+        [((e.customer_id, e.lead_id), e.origin, e.occurred_at) for e in seen],
+        columns=["lead", "origin", "ms"],
     )
     leads = leads.sort_values("ms").drop_duplicates("lead")
     day = local(leads["ms"], timezone).dt.strftime("%Y-%m-%d")
     leads = leads[(day >= (since or "")) & (day <= "2025-05-31")].set_index("lead")
     leads["origin"] = leads["origin"].fillna("unknown")
     chances = opportunities(events, as_of).dropna(subset="lead")
+    chances["lead"] = list(zip(chances["customer"], chances["lead"], strict=True))
     won = chances[chances["outcome"] == "won"]
     leads["opened"] = chances.groupby("lead")["opened"].min()
     leads["won"] = won.groupby("lead")["closed"].min()

@@ -14,6 +14,7 @@ from cli.sample import Dataset
 from history.store import History
 from schemas.events import Event, LifecycleChanged
 from tests import recomputed
+from tests.integration.reports.shop import bought
 from tests.recomputed import DAY_MS
 from tests.reporting import answer, history_of, told
 
@@ -106,6 +107,25 @@ async def test_movement_since_a_later_day_says_so(history: History) -> None:
         0,
         "1998-01-01 is after 1997-09-01: ask since an earlier day.",
     )
+
+
+async def test_who_has_only_orders_that_cannot_be_converted_moves_too(tmp_path: Path) -> None:
+    """Recency and frequency are known of them, as in the grid; m, and with it the total, is not."""
+    history = await history_of(
+        tmp_path,
+        [bought("ann", "2025-03-01", 900), bought("bob", "2025-03-01", 900, currency="GBP")],
+    )
+    grid = await answer(history, "rfm_grid")
+    assert grid["customers"].sum() == 2
+    for of, expected in (
+        ("total", ["7-9", "unknown"]),
+        ("m", ["1", "unknown"]),
+        ("r", ["5"]),
+        ("cell", ["5×1"]),
+    ):
+        found = await answer(history, "rfm_movement", of=of, since="2025-01-01")
+        assert found["before"].unique().tolist() == ["none"]
+        assert (found["after"].tolist(), found["customers"].sum()) == (expected, 2), of
 
 
 def changed(customer: str, stage: str, day: int, offset: int) -> Event:

@@ -5,7 +5,8 @@ import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
@@ -16,6 +17,9 @@ from history.client import no_answer
 from history.guard import Guard
 from history.report_files import BadReport, Report, find, names
 from history.report_values import BadParameter, Value, check_timezone, nearest, values
+from history.watching import TooLong, Watch
+
+T = TypeVar("T")
 
 MAX_ROWS = 100_000  # of an answer
 STOPPED = {
@@ -23,7 +27,10 @@ STOPPED = {
     sql.MEMORY: "The report was stopped at 1.5 GiB of memory",
     sql.RESULT_SIZE: "The report was stopped at 256 MiB of answer",
 }
-COMPUTING_S = 8.0  # of Python after a query, which nobody could stop; within what a process has to exit
+# of a function, which nobody could stop from outside
+COMPUTING_S = 8.0  # of Python beside its queries; within what a process has to exit
+MOST_QUERIES = 10
+MOST_READ_ROWS, MOST_READ_BYTES = 1_000_000, 64 << 20  # of one query, for Python
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FIRST_MS, LAST_MS = (
     -2_208_988_800_000,
@@ -88,7 +95,7 @@ class Ask:
         self._stopped = {code: f"{what}: ask for {' or '.join(narrower)}." for code, what in STOPPED.items()}
         self._always = {"as_of": clickhouse_time(as_of_ms), "timezone": timezone}
         self._narrower = " or ".join(narrower)
-        self._answered_at = time.monotonic()
+        self._watch: Watch | None = None  # of a function
         self.asked: list[Asked] = []
 
     def __call__(self, query: str, **parameters: Value) -> pa.Table:
@@ -96,25 +103,44 @@ class Ask:
 
         Raises QueryRefused, or QueryStopped over the bounds.
         """
+        if self._watch is None:
+            return self._answer(query, parameters)
+        self._watch.pause()
+        if len(self.asked) == MOST_QUERIES:
+            raise BadReport(f"It asks more than {MOST_QUERIES} queries: put them together.")
+        try:
+            found = self._answer(query, parameters)
+        finally:
+            self._watch.go_on()
+        if found.num_rows > MOST_READ_ROWS:
+            raise self._over(f"at {MOST_READ_ROWS:,} rows to compute from")
+        if found.nbytes > MOST_READ_BYTES:
+            raise self._over(f"at {MOST_READ_BYTES >> 20} MiB to compute from")
+        return found
+
+    def computed(self, call: Callable[[], T]) -> T:
+        """What the call returns, which may ask; raises QueryStopped where it takes too long or too much."""
+        self._watch = Watch(COMPUTING_S)
+        try:
+            return self._watch.bounded(call)
+        except TooLong:
+            raise self._over(f"after computing for {COMPUTING_S:g} s") from None
+
+    def _answer(self, query: str, parameters: dict[str, Value]) -> pa.Table:
         try:
             guarded = sql.checked(self._client, self._guard, query)
             always = {name: value for name, value in self._always.items() if name in guarded.parameters}
             given = sql.given(guarded.parameters, always | parameters)
             self.asked.append(Asked(inspect.cleandoc(query), dict(given)))
             found = self._client.raw_query(guarded.query, parameters=given or None, fmt="Arrow")
-            self._answered_at = time.monotonic()
         except DatabaseError as error:
             if no_answer(error):
                 raise
             raise sql.told(error, self._stopped) from error
         return pa.ipc.open_file(found).read_all()
 
-    def in_time(self) -> None:
-        """Called in each long loop of a report: raises QueryStopped 8 s after the latest query."""
-        if time.monotonic() - self._answered_at > COMPUTING_S:
-            raise sql.QueryStopped(
-                f"The report was stopped after computing for {COMPUTING_S:g} s: ask for {self._narrower}."
-            )
+    def _over(self, where: str) -> sql.QueryStopped:
+        return sql.QueryStopped(f"The report was stopped {where}: ask for {self._narrower}.")
 
 
 def chosen(name: str) -> Report:
@@ -142,8 +168,8 @@ def run(
         if report.sql is not None:
             return report, ask(report.sql, **parameters)
         moment = EPOCH + timedelta(milliseconds=as_of_ms)
-        answer = _function(report)(ask, **parameters, as_of=moment, timezone=timezone)
-        return report, _table(report, answer)
+        function = partial(_function(report), ask, **parameters, as_of=moment, timezone=timezone)
+        return report, ask.computed(lambda: _table(report, function()))
 
     return answered(client, guard, report, parameters, as_of_ms, timezone, told)
 

@@ -62,7 +62,7 @@ def report(
     if not any(bought):
         raise CannotAnswer(f"No data yet: no order has a line with a {level}.")
     least = max(1, ceil(minimum_support * of))
-    sets = dict(islice(_itemsets(ask, bought, times, least, longest, items), MOST_ITEMSETS + 1))
+    sets = dict(islice(_itemsets(bought, times, least, longest, items), MOST_ITEMSETS + 1))
     if len(sets) > MOST_ITEMSETS:
         raise CannotAnswer(
             f"More than {MOST_ITEMSETS:,} sets of {level}s are that frequent: raise minimum_support "
@@ -81,7 +81,7 @@ def report(
 
 
 def _itemsets(
-    ask: Ask, bought: list[list[str]], times: list[int], least: int, longest: int, items: int
+    bought: list[list[str]], times: list[int], least: int, longest: int, items: int
 ) -> Iterator[tuple[frozenset[str], int]]:
     """Each frequent set with the number of its baskets: FP-growth over different baskets with their number.
 
@@ -100,12 +100,10 @@ def _itemsets(
     rank = {item: at for at, item in enumerate(reversed(kept))}
     tree = FPTree(rank)
     for basket, number in zip(bought, times, strict=True):
-        ask.in_time()
         tree.insert_itemset(
             sorted((i for i in basket if i in rank), key=rank.__getitem__, reverse=True), number
         )
     for number, itemset in fpg_step(tree, least, None, longest, 0):
-        ask.in_time()
         yield frozenset(itemset), number
 
 

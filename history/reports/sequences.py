@@ -19,7 +19,7 @@ share = { unit = "share", means = "Those ÷ all who were looked at." }
 of = { unit = "customers", means = "Customers with such an order who were looked at." }
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
 
 from history.reporting import Ask, CannotAnswer
@@ -61,7 +61,7 @@ def report(
     weights = found["customers"].to_pylist()
     sequences = found["steps"].to_pylist()
     of = sum(weights)
-    common = most_common(sequences, weights, longest, rows, ask.in_time)
+    common = most_common(sequences, weights, longest, rows)
     if not common:
         raise CannotAnswer(f"No customer has bought two {level} after another yet.")
     return {
@@ -74,7 +74,7 @@ def report(
 
 
 def most_common(
-    sequences: list[list[str]], weights: list[int], longest: int, rows: int, in_time: Callable[[], None]
+    sequences: list[list[str]], weights: list[int], longest: int, rows: int
 ) -> list[tuple[list[str], int]]:
     """The sequences of 2 to `longest` steps that most have, each sequence counting as often as its weight.
 
@@ -89,7 +89,6 @@ def most_common(
     mined.minlen, mined.maxlen = 2, longest
 
     def times(_: list[int], matches: list[tuple[int, int]]) -> int:
-        in_time()
         return sum(weights[at] for at, _ in matches)
 
     return [

@@ -51,6 +51,24 @@ ENDLESS = """-- When does this end?
 SELECT count() AS n
 FROM (SELECT cityHash64(number, {salt:UInt8}) AS h FROM numbers(1000000000000) WHERE h % 2)
 """
+PENSIVE = (
+    '"""'
+    + """When does this end?
+---
+title = "Pensive"
+group = "performance"
+[parameters]
+salt = { kind = "integer", default = 1, means = "Anything." }
+[columns]
+n = { unit = "count", means = "Much." }
+"""
+    + '"""'
+    + """
+def report(ask, **_):
+    while True:
+        pass
+"""
+)
 
 
 @pytest.fixture
@@ -187,6 +205,19 @@ async def test_a_report_over_its_bounds_is_stopped(api: Api, monkeypatch: pytest
     assert told["detail"] == "The report was stopped after 10 s: ask for an earlier as_of or another salt."
     monkeypatch.undo()
     assert (await api.get("/reports"))["broken"] == []
+
+
+async def test_a_report_that_computes_for_too_long_is_stopped(
+    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The answer names the limit and a way to narrow it, and the next report is answered."""
+    (tmp_path / "reports" / "pensive.py").write_text(PENSIVE, "utf-8")
+    monkeypatch.setattr(reporting, "COMPUTING_S", 0.2)
+    told = problem(await api.client.get("/reports/pensive"), 422)
+    assert told["detail"] == (
+        "The report was stopped after computing for 0.2 s: ask for an earlier as_of or another salt."
+    )
+    assert (await api.get("/reports/spent", as_of="2024-01-01T00:00:00Z"))["rows"]
 
 
 async def test_a_long_answer_is_cut_and_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

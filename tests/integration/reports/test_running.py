@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from history import report_files, reporting
 from history.client import REPORTS, connect
-from history.guard import QueryRefused
+from history.guard import Guarded, QueryRefused
 from history.report_files import BadReport
 from history.report_values import LONGEST_TEXT, BadParameter
 from history.reporting import UnknownReport
@@ -351,14 +351,85 @@ async def test_any_other_time_zone_is_refused(echo: History, name: str) -> None:
         await echo.report("mine", {}, NOON, f"{name}!")
 
 
+LOOPS = {
+    "of its own": """
+    while True:
+        pass""",
+    "that drops errors": """
+    while True:
+        try:
+            sorted(range(100))
+        except Exception:
+            pass""",
+    "of a library": """
+    from scipy.optimize import minimize
+    without_end = {"maxiter": 1e12, "maxfev": 1e12, "xatol": -1, "fatol": -1}
+    minimize(lambda x: x[0] ** 2, [0.0], method="Nelder-Mead", options=without_end)""",
+    "after a query that was refused": """
+    try:
+        ask("SELECT nonsense()")
+    except ValueError:
+        pass
+    while True:
+        pass""",
+}
+
+
+@pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
 async def test_a_function_that_computes_for_too_long_is_stopped(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, loop: str
+) -> None:
+    """Nobody could stop it from outside, and all reports wait for it; the next one is answered."""
+    monkeypatch.setattr(reporting, "COMPUTING_S", 0.2)
+    history = await asked(tmp_path, folder, python(N, loop))
+    with pytest.raises(QueryStopped, match=r"stopped after computing for 0\.2 s: ask for an earlier as_of"):
+        await told(history, "mine")
+    (folder / "mine.py").write_text(python(N, '    return {"n": [ask("SELECT 1 AS n")["n"][0].as_py()]}'))
+    assert (await answer(history, "mine"))["n"].tolist() == [1]
+
+
+async def test_queries_take_none_of_the_time_to_compute(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody could stop it from outside, and all reports wait for it."""
-    monkeypatch.setattr(reporting, "COMPUTING_S", 0.2)
-    body = """
+    """They have limits of their own; what is computed between them is added up."""
+    monkeypatch.setattr(reporting, "COMPUTING_S", 0.5)
+    asks = '    return {"n": [ask("SELECT sleepEachRow(0.2) AS n FROM numbers(5)").num_rows]}'
+    monkeypatch.setattr(reporting.sql, "checked", lambda *given: Guarded(given[2], frozenset()))
+    history = await asked(tmp_path, folder, python(N, asks))
+    assert (await answer(history, "mine"))["n"].tolist() == [5]
+    between = """
+    from time import sleep
+    for _ in range(9):
+        ask("SELECT 1")
+        sleep(0.1)
+    return {"n": [1]}"""
+    (folder / "mine.py").write_text(python(N, between))
+    with pytest.raises(QueryStopped, match=r"stopped after computing for 0\.5 s"):
+        await told(history, "mine")
+
+
+@pytest.mark.parametrize(
+    ("limit", "query", "said"),
+    [
+        ("MOST_READ_ROWS", "SELECT 1 FROM numbers(11)", r"stopped at 10 rows to compute from: ask for an e"),
+        ("MOST_READ_BYTES", "SELECT repeat('x', 1000000)", r"stopped at 0 MiB to compute from: ask for an e"),
+    ],
+)
+async def test_a_function_gets_no_more_rows_than_it_can_compute_from(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, limit: str, query: str, said: str
+) -> None:
+    """Python needs many times the memory of a query, and nobody could stop it as it reads them."""
+    monkeypatch.setattr(reporting, limit, 10)
+    history = await asked(tmp_path, folder, python(N, f'    return {{"n": [ask("{query}").num_rows]}}'))
+    with pytest.raises(QueryStopped, match=said):
+        await told(history, "mine")
+
+
+async def test_a_function_that_asks_for_ever_is_stopped(tmp_path: Path, folder: Path) -> None:
+    """Each query has its limits, so that their number needs one."""
+    asks = """
     while True:
-        ask.in_time()"""
-    history = await asked(tmp_path, folder, python(N, body))
-    with pytest.raises(QueryStopped, match=r"stopped after computing for 0\.2 s: ask for an earlier as_of"):
+        ask("SELECT 1")"""
+    history = await asked(tmp_path, folder, python(N, asks))
+    with pytest.raises(BadReport, match="more than 10 queries"):
         await told(history, "mine")

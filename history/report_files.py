@@ -1,13 +1,15 @@
 """What does a report's file say? A question, TOML about parameters, columns and chart, then SQL or Python.
 
 A report is one file in history/reports/. `.sql` has the front matter in its leading `-- ` lines, `.py` in its
-docstring, which is read without running the file.
+docstring, which is read without running the file. Only to list it, or to ask it, is it imported.
 """
 
 import ast
+import importlib.util
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -96,7 +98,10 @@ def discover() -> Found:
     broken: list[Broken] = []
     for file in _files():
         try:
-            reports.append(read(file))
+            report = read(file)
+            if report.sql is None:
+                function(file)
+            reports.append(report)
         except BadReport as error:
             broken.append(Broken(file.name, str(error)))
     return Found(tuple(reports), tuple(broken))
@@ -131,8 +136,31 @@ def read(file: Path) -> Report:
         report = parse(file.stem, ast.get_docstring(tree) or "", sql=None, file=file)
         _check_function(tree, report)
         return report
-    except (OSError, UnicodeError, SyntaxError) as error:
+    except BadReport:
+        raise
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:
         raise BadReport(f"The file cannot be read ({error}): correct it.") from error
+
+
+def function(file: Path) -> Callable[..., Mapping[str, Sequence[object]]]:
+    """What answers a report in Python; raises BadReport where its file fails as it is imported."""
+    try:
+        now = file.stat()
+        return _imported(file, now.st_mtime_ns, now.st_size)
+    except (Exception, SystemExit) as error:
+        told = f"{type(error).__name__}: {error}"[:500]
+        raise BadReport(f"The file fails as it is imported ({told}): correct it.") from error
+
+
+@lru_cache(maxsize=256)
+def _imported(file: Path, *_: int) -> Callable[..., Mapping[str, Sequence[object]]]:
+    """Once for each version of a file."""
+    spec = importlib.util.spec_from_file_location(f"history.reports.{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.report  # type: ignore[no-any-return]
 
 
 def parse(name: str, head: str, *, sql: str | None, file: Path | None = None) -> Report:

@@ -1,6 +1,5 @@
 """What does a report answer? Guarded, bounded queries; columns as declared; what is missing, in words."""
 
-import importlib.util
 import inspect
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,7 @@ import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import sql
+from history import report_files, sql
 from history.client import no_answer
 from history.guard import Guard
 from history.report_files import BadReport, Report, find, names
@@ -167,8 +166,11 @@ def run(
     def told(ask: Ask) -> tuple[Report, pa.Table]:
         if report.sql is not None:
             return report, ask(report.sql, **parameters)
+        assert report.file is not None
         moment = EPOCH + timedelta(milliseconds=as_of_ms)
-        function = partial(_function(report), ask, **parameters, as_of=moment, timezone=timezone)
+        function = partial(
+            report_files.function(report.file), ask, **parameters, as_of=moment, timezone=timezone
+        )
         return report, ask.computed(lambda: _table(report, function()))
 
     return answered(client, guard, report, parameters, as_of_ms, timezone, told)
@@ -216,16 +218,6 @@ def answered(
 def clickhouse_time(at_ms: int) -> str:
     """The moment as a value of DateTime64(3, 'UTC')."""
     return (EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-def _function(report: Report) -> Callable[..., Mapping[str, Sequence[object]]]:
-    assert report.file is not None
-    spec = importlib.util.spec_from_file_location(f"history.reports.{report.name}", report.file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.report  # type: ignore[no-any-return]
 
 
 def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:

@@ -106,6 +106,21 @@ async def test_the_list_has_every_report_and_the_file_that_is_none(api: Api) -> 
     assert "broken" in problem(await api.client.get("/reports/broken"), 409)["detail"]
 
 
+async def test_a_report_that_fails_as_it_is_imported_is_listed_as_broken(api: Api, tmp_path: Path) -> None:
+    """And asked, it says why; the others answer."""
+    failing = PENSIVE.replace("def report", "import nowhere\n\ndef report")
+    (tmp_path / "reports" / "pensive.py").write_text(failing, "utf-8")
+    listed = await api.get("/reports")
+    assert [each["name"] for each in listed["items"]] == ["endless", "spent"]
+    assert [each["name"] for each in listed["broken"]] == ["broken.sql", "pensive.py"]
+    told = problem(await api.client.get("/reports/pensive"), 409)
+    assert told["detail"] == (
+        "The report pensive is broken. The file fails as it is imported "
+        "(ModuleNotFoundError: No module named 'nowhere'): correct it."
+    )
+    assert (await api.get("/reports/spent", as_of="2024-01-01T00:00:00Z"))["rows"]
+
+
 async def test_json_says_all_there_is_to_say(api: Api) -> None:
     """Money in yen has no decimals, times are RFC 3339, what is no number is null."""
     told = await api.get("/reports/spent", least="3", as_of="2024-01-01T00:00:00Z", only="")

@@ -21,7 +21,8 @@ what = { unit = "text", means = "Of what." }
 many = { unit = "count", means = "How many." }"""
 SQL = "\n".join(f"-- {line}" for line in HEAD.splitlines()) + "\nSELECT 1 -- no front matter\nFROM events\n"
 FUNCTION = "def report(ask, *, least, as_of, timezone):\n    return {}\n"
-PYTHON = f'"""{HEAD}\n"""\nraise SystemExit("not while it is only read")\n{FUNCTION}'
+PYTHON = f'"""{HEAD}\n"""\n{FUNCTION}'
+FAILING = f'"""{HEAD}\n"""\n%s\n{FUNCTION}'
 
 
 @pytest.fixture
@@ -45,8 +46,8 @@ def test_sql_has_its_front_matter_in_the_leading_comment(folder: Path) -> None:
 
 
 def test_python_has_it_in_the_docstring_and_is_not_run(folder: Path) -> None:
-    """Listing reports runs none."""
-    (folder / "many.py").write_text(PYTHON, "utf-8")
+    """What it says is known without it."""
+    (folder / "many.py").write_text(FAILING % "raise SystemExit", "utf-8")
     report = read(folder / "many.py")
     assert (report.title, report.sql, report.file) == ("How many", None, folder / "many.py")
 
@@ -67,6 +68,29 @@ def test_a_broken_file_keeps_no_other_away(folder: Path) -> None:
     assert all(each.error.endswith(".") for each in found.broken)
     assert find("good") is not None
     assert find("nobody") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("import nowhere", "(ModuleNotFoundError: No module named 'nowhere'): correct it."),
+        ("1 / 0", "(ZeroDivisionError: division by zero): correct it."),
+        ("raise SystemExit(3)", "(SystemExit: 3): correct it."),
+        ("def", "invalid syntax"),
+        ("\0", "null bytes"),
+        ("(" * 5_000, "cannot be read"),
+    ],
+)
+def test_a_file_that_fails_as_it_is_imported_is_broken(folder: Path, line: str, said: str) -> None:
+    """The others are listed, and it is once it is corrected."""
+    (folder / "also.sql").write_text(SQL, "utf-8")
+    (folder / "many.py").write_text(FAILING % line, "utf-8")
+    found = discover()
+    assert [report.name for report in found.reports] == ["also"]
+    assert [each.name for each in found.broken] == ["many.py"]
+    assert said in found.broken[0].error
+    (folder / "many.py").write_text(PYTHON, "utf-8")
+    assert [report.name for report in discover().reports] == ["also", "many"]
 
 
 def test_two_files_cannot_be_one_report(folder: Path) -> None:

@@ -101,6 +101,14 @@ def answering(client: Client) -> Iterator[None]:
         raise
 
 
+def is_sound(client: Client) -> bool:
+    """Whether it answers what it is asked: chDB first answers what a query that was stopped had written."""
+    try:
+        return client.raw_query("SELECT 'sound'", fmt="TabSeparated") == b"sound\n"
+    except DatabaseError:
+        return False
+
+
 def no_answer(error: DatabaseError) -> bool:
     """Whether nobody ran the query, or nobody knows: the server is away, or shuts us out."""
     if error.code is None:

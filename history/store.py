@@ -1,12 +1,9 @@
 """How does the process reach its history? One engine, four connections that do not wait for each other."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from functools import partial
-from threading import Thread
-from typing import TypeVar
 from uuid import uuid4
 
 import structlog
@@ -23,12 +20,13 @@ from history.client import (
     REPORTS,
     WRITER,
     HistoryUnavailable,
-    answering,
+    Settings,
     cannot_open,
     connect,
 )
 from history.decisions import Activity, Decision, Wanted, activity, decisions, steps
 from history.guard import Guard
+from history.lane import Lane
 from history.outcomes import arms
 from history.own import Form
 from history.own_answer import Explanation, Own
@@ -39,45 +37,9 @@ from history.saved import SavedQuery, SavedReport
 from history.timeline import Page, known_at, timeline
 from projections.triggers.uplift import Arm
 
-T = TypeVar("T")
-
-STOP_EVERY_S = 0.1
 MERGE_EVERY_S = 30.0
 
 logger = structlog.get_logger(__name__)
-
-
-class Lane:
-    """A thread and the connection that only it uses."""
-
-    def __init__(self, name: str, opened: Callable[[], Client]) -> None:
-        self._opened = opened
-        self._client = opened()
-        self._thread = ThreadPoolExecutor(1, name)
-
-    async def run(self, call: Callable[[Client], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, call)
-
-    def _run(self, call: Callable[[Client], T]) -> T:
-        try:
-            with answering(self._client):
-                return call(self._client)
-        except Exception as error:
-            embedded = self._client.uri.startswith("chdb:")
-            if embedded and isinstance(error.__cause__ or error, DatabaseError):
-                # chDB puts what a stopped query had already written before the connection's next answer
-                self._client.close()
-                self._client = self._opened()
-            raise
-
-    def close(self, stop: Callable[[], None]) -> None:
-        """Drop what waits, have `stop` end what runs, until nothing does."""
-        ending = Thread(target=partial(self._thread.shutdown, cancel_futures=True))
-        ending.start()
-        while ending.is_alive():
-            stop()  # again, for a call that was between two queries
-            ending.join(STOP_EVERY_S)
-        self._client.close()
 
 
 class History:
@@ -113,31 +75,43 @@ class History:
         other only reads, with no right but SELECT, and is refused where the owner has not been yet: two
         versions of Headwater must not both say what the tables are.
         """
-        clients: list[Client] = []
         try:
-            database = database or parse(url).database or DATABASE
-            writer = connect(url, WRITER, None if owner else database, session=owner)
-            clients.append(writer)
-            if owner:
-                _prepare(writer, database)
-            else:
-                _check(writer, database)
-            mark = uuid4().hex
-            marked = {"log_comment": mark}
-            reader = Lane("history-reader", partial(connect, url, {**marked, **READER}, database))
-            analyst = Lane("history-analyst", partial(connect, url, {**marked, **ANALYST}, database))
-            reports = Lane("history-reports", partial(connect, url, {**marked, **REPORTS}, database))
-            embedded = isinstance(parse(url), Embedded)
-            merger = Lane("history-merger", partial(connect, url, WRITER, database)) if embedded else None
-            # of a server, the one session holds back what follows an insert that was given up
-            second = connect(url, WRITER, database) if embedded else None
-            return cls(writer, second, reader, analyst, reports, merger, _guard(writer), mark)
-        except BaseException as error:
-            for client in clients:
-                client.close()
-            if isinstance(error, DatabaseError | BadAddress):
-                raise cannot_open(url, error) from error
-            raise
+            with ExitStack() as opened:
+                history = cls._open(url, database or parse(url).database or DATABASE, owner, opened)
+                opened.pop_all()
+                return history
+        except (DatabaseError, BadAddress) as error:
+            raise cannot_open(url, error) from error
+
+    @classmethod
+    def _open(cls, url: str, database: str, owner: bool, opened: ExitStack) -> "History":
+        """What is open by then is closed with `opened`."""
+
+        def client(settings: Settings, database: str | None = database, *, session: bool = False) -> Client:
+            found = connect(url, settings, database, session=session)
+            opened.callback(found.close)
+            return found
+
+        def lane(name: str, settings: Settings) -> Lane:
+            found = Lane(f"history-{name}", partial(connect, url, settings, database))
+            opened.callback(found.close, lambda: None)  # nothing runs yet
+            return found
+
+        writer = client(WRITER, None if owner else database, session=owner)
+        if owner:
+            _prepare(writer, database)
+        else:
+            _check(writer, database)
+        mark = uuid4().hex
+        marked = {"log_comment": mark}
+        reader = lane("reader", {**marked, **READER})
+        analyst = lane("analyst", {**marked, **ANALYST})
+        reports = lane("reports", {**marked, **REPORTS})
+        embedded = isinstance(parse(url), Embedded)
+        merger = lane("merger", WRITER) if embedded else None
+        # of a server, the one session holds back what follows an insert that was given up
+        second = client(WRITER) if embedded else None
+        return cls(writer, second, reader, analyst, reports, merger, _guard(writer), mark)
 
     async def sql(
         self, query: str, parameters: Mapping[str, object] | None = None, max_rows: int = sql.MAX_ROWS

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from history.client import ANALYST, connect
 from history.guard import FUNCTIONS, SYNTAX, QueryRefused
+from history.lane import Lane
 from history.sql import MAX_ROWS, QueryStopped
-from history.store import History, Lane
+from history.store import History
 from tests.hostile import HOSTILE, OUTFILE
 from tests.integration.test_history import EVENTS, archive, order, page, records
 

@@ -14,7 +14,7 @@ from pyarrow import parquet
 
 from history import report_files, reporting
 from history.client import REPORTS, connect
-from history.store import Lane
+from history.lane import Lane
 from schemas.events import BaseCurrencySet
 from tests.integration.api_client import Api, api_over
 from tests.integration.reports.test_running import order, page, stamp

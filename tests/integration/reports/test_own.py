@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from history.client import REPORTS, connect
+from history.lane import Lane
 from history.sql import QueryStopped
-from history.store import History, Lane
+from history.store import History
 from schemas.events import CustomerRegistered
 from tests.own import AS_OF, ZONE, answer, money, plain, rows, shoppers, stamp, told
 from tests.reporting import history_of

@@ -17,11 +17,12 @@ from hypothesis import strategies as st
 from history import report_files, reporting
 from history.client import REPORTS, connect
 from history.guard import Guarded, QueryRefused
+from history.lane import Lane
 from history.report_files import BadReport
 from history.report_values import LONGEST_TEXT, BadParameter
 from history.reporting import UnknownReport
 from history.sql import QueryStopped
-from history.store import History, Lane
+from history.store import History
 from schemas.events import (
     BaseCurrencySet,
     CampaignPlanned,

@@ -268,6 +268,15 @@ def test_what_is_downloaded_is_what_is_shown(server: Server, page: Page, asked: 
         assert href.endswith(f"as_of={AS_OF.replace(':', '%3A')}&format={format_}")
 
 
+def test_an_own_report_is_downloaded_as_it_was_asked(
+    server: Server, page: Page, asked: list[Request]
+) -> None:
+    """Its module may tell only of now, so that no moment is put in."""
+    open_report(page, server, "mine", "?version=2")
+    link = page.locator("#downloads").get_by_role("link", name="CSV")
+    expect(link).to_have_attribute("href", "/reports/mine?version=2&format=csv")
+
+
 def test_the_sql_is_one_click_away(server: Server, page: Page, asked: list[Request]) -> None:
     """The statement with its values; and on, to where it can be changed."""
     open_report(page, server, "retention")

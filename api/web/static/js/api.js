@@ -33,9 +33,14 @@ export async function post(path, body) {
 }
 
 /** POST JSON that is answered with JSON; as `get` in all else. */
-export async function exchange(path, body, { signal } = {}) {
+export const exchange = async (path, body, { signal } = {}) => (await answered(path, body, signal)).json();
+
+/** POST JSON that is answered with a file; as `get` in all else. */
+export const download = async (path, body) => (await answered(path, body)).blob();
+
+async function answered(path, body, signal) {
   const response = await send(path, body, signal);
-  if (response.ok) return response.json();
+  if (response.ok) return response;
   if (response.status === UNAUTHORIZED) return signIn();
   throw await problemOf(response);
 }

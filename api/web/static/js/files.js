@@ -23,4 +23,19 @@ export function files(answer, name) {
   return made.map(([title, format], place) => h("a", { href: links[place], download: `${name}.${format}` }, title));
 }
 
+/** A button that fetches a file and hands it to whoever presses it; `fetched` is null where it cannot be had. */
+export function fetchedFile(title, name, fetched) {
+  const button = h("button", { type: "button", class: "insert" }, title);
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    const blob = await fetched();
+    button.disabled = false;
+    if (!blob) return;
+    const href = URL.createObjectURL(blob);
+    h("a", { href, download: name }).click();
+    URL.revokeObjectURL(href);
+  });
+  return button;
+}
+
 export const titled = (downloads) => [h("span", { class: "quiet" }, "Download"), ...downloads];

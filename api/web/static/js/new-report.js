@@ -1,14 +1,14 @@
 /** How does an analyst make a report without SQL, see what it will run, and keep it? */
 
 import { answerBoard, showAnswer } from "./answer.js";
-import { builderPage, exchange, get, reportPage } from "./api.js";
+import { builderPage, download, exchange, get, reportPage } from "./api.js";
 import { byId, facts, h } from "./dom.js";
-import { files } from "./files.js";
+import { fetchedFile, files } from "./files.js";
 import { number } from "./format.js";
 import { follow } from "./live.js";
 import { nameOf } from "./names.js";
 import { problemBoard } from "./problem.js";
-import { addDimension, addFilter, addMeasure, drawForm, offerDimensions, readForm, useFields } from "./report-form.js";
+import { addDimension, addFilter, addMeasure, addOrder, drawForm, offerColumns, readForm, useFields } from "./report-form.js";
 import { wireSearch } from "./search.js";
 import { statement } from "./sql-link.js";
 
@@ -16,6 +16,7 @@ const attempt = problemBoard(byId("problem"));
 const board = answerBoard(attempt);
 const place = byId("form");
 const PAUSE_MS = 400;
+const TYPED = [["Parquet", "parquet"], ["Arrow", "arrow"]]; // which the engine writes
 const FIRST = { from: "orders", measures: [{ measure: "count" }] };
 let tables = [];
 let kept = {}; // what a form says that has no control
@@ -62,13 +63,20 @@ function showPlan(plan) {
 /** Say what the form would run; nothing runs. */
 async function explain() {
   const form = readForm(kept);
-  offerDimensions(form);
+  offerColumns(form);
   history.replaceState(null, "", builderPage(form, changed));
   showPlan(await attempt("answer", () => exchange("/reports/explain", form)));
 }
 
+/** The rows that are shown, and what the engine answers to the same form again. */
+function downloads(answer, form) {
+  const asked = TYPED.map(([title, format]) => fetchedFile(title, `report.${format}`, () => attempt("file", () => download(`/reports/ask?format=${format}`, form))));
+  return [...files(answer, "report"), ...asked];
+}
+
 function ask() {
-  return board((signal) => exchange("/reports/ask", readForm(kept), { signal }), (answer) => showAnswer(answer, files(answer, "report")));
+  const form = readForm(kept);
+  return board((signal) => exchange("/reports/ask", form, { signal }), (answer) => showAnswer(answer, downloads(answer, form)));
 }
 
 /** Under the name of the report that is changed, as its next version; else under one from the title, as its first. */
@@ -92,13 +100,12 @@ function load({ form, changes }) {
   changed = changes;
   byId("title").value = changes?.title ?? "";
   byId("save").textContent = changes ? `Save as version ${number(changes.version + 1)}` : "Save";
-  const { order, limit, pivot } = form;
-  kept = { order, limit, pivot };
+  kept = { pivot: form.pivot };
   useModule(form.from);
   drawForm(form);
 }
 
-for (const [button, add] of [["add-measure", addMeasure], ["add-dimension", addDimension], ["add-filter", addFilter]])
+for (const [button, add] of [["add-measure", addMeasure], ["add-dimension", addDimension], ["add-filter", addFilter], ["add-order", addOrder]])
   byId(button).addEventListener("click", () => add().querySelector("select:not([hidden]), input:not([hidden])").focus());
 byId("module").addEventListener("change", () => {
   useModule(byId("module").value);

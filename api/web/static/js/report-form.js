@@ -10,6 +10,8 @@ const OPERATORS = [["=", "is"], ["!=", "is not"], ["in", "is one of"], ["not_in"
 const OF_NOTHING = ["is_null", "not_null"], OF_SEVERAL = ["in", "not_in", "between"], ORDERED = ["<", "<=", ">", ">=", "between"];
 const BARE = /^(?:(?:Nullable|LowCardinality)\()*(\w+)/;
 
+const COUNTED = [{ measure: "count" }]; // where a form has no measures
+
 let types = new Map(); // of the fields of the module
 
 export const typeOf = (field) => BARE.exec(types.get(field) ?? "")?.[1] ?? "";
@@ -52,11 +54,31 @@ function row(place, controls, adapt, told) {
   return element;
 }
 
+const withoutMinor = (name) => (name.endsWith("base_minor") ? name.replace(/_minor$/, "") : name);
+const measureName = ({ measure, field, name }) => name ?? (field ? withoutMinor(`${measure}_${field}`.replaceAll(".", "_")) : measure);
+const dimensionName = ({ field, name }) => name ?? withoutMinor(field);
+
+/** What a column is to be called, where not by what it is. */
+function nameInput(value) {
+  const input = h("input", { type: "text", "aria-label": "Column name", maxlength: "64", autocomplete: "off", spellcheck: "false" });
+  input.value = value ?? "";
+  return input;
+}
+
+const nameOf = (input) => input.value.trim() || undefined;
+
 export function addMeasure({ measure, field, name } = {}) {
   const kind = select("Measure", MEASURES.map((each) => [each, each === "count" ? "count of rows" : words(each).toLowerCase()]), measure);
   const of = fieldInput("Field to measure", field);
-  return row(byId("measures"), [kind, of], () => (of.hidden = kind.value === "count"),
-    () => (kind.value === "count" ? { measure: "count", name } : of.value || kind.value === "share" ? { measure: kind.value, field: of.value || undefined, name } : null));
+  const called = nameInput(name);
+  const told = () => {
+    if (kind.value === "count") return { measure: "count", name: nameOf(called) };
+    return of.value || kind.value === "share" ? { measure: kind.value, field: of.value || undefined, name: nameOf(called) } : null;
+  };
+  return row(byId("measures"), [kind, of, called], () => {
+    of.hidden = kind.value === "count";
+    called.placeholder = `named ${measureName({ measure: kind.value, field: of.hidden ? "" : of.value })}`;
+  }, told);
 }
 
 export function addDimension({ field, grain, bins, name } = {}) {
@@ -64,14 +86,16 @@ export function addDimension({ field, grain, bins, name } = {}) {
   const by = select("Grain", [["", "each time"], ...GRAINS.map((each) => [each, `by ${each}`])], grain ?? "");
   const width = h("input", { type: "text", "aria-label": "Bins: a width, or the edges with commas", placeholder: "no bins" });
   width.value = [bins ?? []].flat().join(", ");
+  const called = nameInput(name);
   const told = () => {
     const edges = width.value.split(",").map((each) => each.trim()).filter(Boolean).map(Number);
-    return of.value ? { field: of.value, grain: (!by.hidden && by.value) || undefined, name,
+    return of.value ? { field: of.value, grain: (!by.hidden && by.value) || undefined, name: nameOf(called),
       bins: width.hidden || !edges.length || edges.some(Number.isNaN) ? undefined : edges.length === 1 ? edges[0] : edges } : null;
   };
-  return row(byId("dimensions"), [of, by, width], () => {
+  return row(byId("dimensions"), [of, by, width, called], () => {
     by.hidden = !isTime(of.value);
     width.hidden = !isNumber(of.value);
+    called.placeholder = of.value ? `named ${dimensionName({ field: of.value })}` : "a name";
   }, told);
 }
 
@@ -100,49 +124,69 @@ export function addFilter({ field, op, value, values } = {}) {
   }, told);
 }
 
+/** A column to order by; with `-` in front it falls, unless that is how one of `names` begins. */
+export function addOrder(written = "", names = []) {
+  const falls = written.startsWith("-") && !names.includes(written);
+  const by = h("input", { type: "text", list: "known-columns", "aria-label": "Column to order by", placeholder: "a column", autocomplete: "off", spellcheck: "false" });
+  by.value = falls ? written.slice(1) : written;
+  const way = select("Direction", [["", "rising"], ["-", "falling"]], falls ? "-" : "");
+  return row(byId("order"), [by, way], () => {}, () => (by.value ? way.value + by.value : null));
+}
+
 const parts = (place) => [...byId(place).children].map((each) => each.told()).filter(Boolean);
-const columnOf = ({ name, field }) => name ?? (field.endsWith("base_minor") ? field.replace(/_minor$/, "") : field);
 
 function choose(id, none, names, chosen) {
   byId(id).replaceChildren(h("option", { value: "" }, none), ...names.map((name) => h("option", { value: name }, name)));
   byId(id).value = names.includes(chosen) ? chosen : "";
 }
 
-/** Offer the dimensions there are where one of them is to be named. */
-export function offerDimensions(form) {
-  const names = (form.dimensions ?? []).map(columnOf);
+/** The columns that the answer can be ordered by: of a pivot, what stays a row. */
+function orderable({ measures = COUNTED, dimensions = [], pivot }) {
+  const names = dimensions.map(dimensionName);
+  return pivot ? names.filter((name) => name !== pivot.dimension) : [...names, ...measures.map(measureName)];
+}
+
+/** Offer the columns there are where one of them is to be named. */
+export function offerColumns(form) {
+  const names = (form.dimensions ?? []).map(dimensionName);
   choose("top-dimension", "the first", names, form.top?.dimension ?? byId("top-dimension").value);
+  choose("top-by", "the first", (form.measures ?? COUNTED).map(measureName), form.top?.by ?? byId("top-by").value);
   choose("pivot", "one row each", names, form.pivot?.dimension ?? byId("pivot").value);
-  byId("top-dimension").disabled = byId("others").disabled = !byId("top").value;
+  byId("top-dimension").disabled = byId("top-by").disabled = byId("others").disabled = !byId("top").value;
   byId("compare").disabled = !byId("period-field").value;
+  byId("known-columns").replaceChildren(...orderable(form).map((name) => h("option", { value: name })));
 }
 
 /** The form that the controls describe; `kept` are members that have no control. */
 export function readForm(kept) {
   const asOf = byId("as-of").value, period = { field: byId("period-field").value, from: byId("period-from").value, to: byId("period-to").value };
   const whole = period.field && period.from && period.to;
-  const top = byId("top").value && { n: Number(byId("top").value), dimension: byId("top-dimension").value || undefined, others: byId("others").checked };
+  const top = byId("top").value && { n: Number(byId("top").value), dimension: byId("top-dimension").value || undefined, by: byId("top-by").value || undefined, others: byId("others").checked };
   const form = { ...kept, from: byId("module").value, measures: parts("measures"), dimensions: parts("dimensions"), filters: parts("filters"),
     period: whole ? period : undefined, compare: (whole && byId("compare").value) || undefined, top: top || undefined,
     pivot: byId("pivot").value ? { ...kept.pivot, dimension: byId("pivot").value } : undefined,
+    order: parts("order"), limit: Number(byId("limit").value) || undefined,
     as_of: asOf ? `${asOf.length === 16 ? `${asOf}:00` : asOf}Z` : undefined, timezone: byId("timezone").value.trim() || undefined };
   return JSON.parse(JSON.stringify(form, (name, value) => (Array.isArray(value) && !value.length ? undefined : value))); // without what is not said
 }
 
 /** Put a form into the controls; the fields of its module are in use. */
-export function drawForm({ from, measures, dimensions = [], filters = [], period, compare, top, pivot, as_of: asOf, timezone }) {
+export function drawForm({ from, measures = COUNTED, dimensions = [], filters = [], period, compare, top, pivot, order = [], limit, as_of: asOf, timezone }) {
   byId("module").value = from;
-  for (const place of ["measures", "dimensions", "filters"]) byId(place).replaceChildren();
-  (measures ?? [{}]).forEach(addMeasure);
+  for (const place of ["measures", "dimensions", "filters", "order"]) byId(place).replaceChildren();
+  measures.forEach(addMeasure);
   dimensions.forEach(addDimension);
   filters.forEach(addFilter);
+  const columns = orderable({ measures, dimensions, pivot });
+  order.forEach((written) => addOrder(written, columns));
   byId("period-field").value = period?.field ?? "";
   byId("period-from").value = period?.from ?? "";
   byId("period-to").value = period?.to ?? "";
   byId("compare").value = compare ?? "";
   byId("top").value = top?.n ?? "";
   byId("others").checked = top?.others ?? true;
+  byId("limit").value = limit ?? "";
   byId("as-of").value = asOf ? new Date(asOf).toISOString().slice(0, 19) : "";
   byId("timezone").value = timezone ?? "";
-  offerDimensions({ dimensions, top, pivot });
+  offerColumns({ measures, dimensions, top, pivot });
 }

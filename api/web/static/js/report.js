@@ -18,11 +18,13 @@ const FORMATS = [["CSV", "csv"], ["Parquet", "parquet"], ["Arrow", "arrow"], ["J
 const board = answerBoard(attempt);
 const VERSION = { name: "version", kind: "integer", minimum: 1, means: "Each time it was saved made one." };
 let specs = withCommon([]);
+let isOwn = false;
 
-/** Of an address, the rows that the page shows: without a time, as of when they were read. */
+/** Of an address, the rows that the page shows: without a time, as of when they were read. An own report is asked
+    as it was, for its module may tell only of now. */
 function downloads(asOf) {
   const asked = new URLSearchParams(location.search);
-  if (asOf) asked.set("as_of", asOf);
+  if (asOf && !isOwn) asked.set("as_of", asOf);
   return FORMATS.map(([title, format]) => {
     const query = new URLSearchParams([...asked, ["format", format]]);
     return h("a", { href: `${path}?${query}`, download: `${name}.${format}` }, title);
@@ -54,6 +56,7 @@ async function describe() {
   const { items } = await get("/reports");
   const found = items.find((report) => report.name === name);
   if (!found) return;
+  isOwn = found.own;
   specs = withCommon(found.own ? [{ ...VERSION, maximum: found.version, default: found.version }] : found.parameters);
   if (found.own) byId("change").append(h("a", { class: "button", href: builderPage(found.form, { name, title: found.title, version: found.version }) }, "Change"));
   byId("report").textContent = found.title;

@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.problems import Problem
@@ -43,6 +44,21 @@ def server_names(settings: Settings) -> frozenset[str]:
                 "such as crm.example.org or [2001:db8::1], with commas between."
             )
     return (LOOPBACK_NAMES | {settings.host.lower()} | set(map(host_name, given))) - EVERY_ADDRESS
+
+
+def refuse_other_sites(request: Request) -> None:
+    """Raises a Problem (403) for what a page of another origin has a browser ask: a GET may cost much, too.
+
+    Browsers say in Sec-Fetch-Site who asks, no other client does; and no such page can send a bearer's key.
+    """
+    asker = request.headers.get("sec-fetch-site", "none").lower()
+    scheme = request.headers.get("authorization", "").partition(" ")[0]
+    if asker not in ("same-origin", "none") and scheme.lower() != "bearer":
+        raise Problem(
+            403,
+            f"A page of another site asks (Sec-Fetch-Site is {asker[:40]!r}): enter this address yourself, "
+            "or open /ui/reports.",
+        )
 
 
 class HostCheck:

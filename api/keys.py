@@ -1,8 +1,8 @@
 """Who has the key? A caller shows it, as bearer or Basic password; a browser, the session that it got for it.
 
 No other page can act through a signed-in browser: SameSite=Strict keeps the cookie from requests of other
-sites, a POST is JSON (api/bodies.py) and a DELETE is no form, so that neither comes from another origin, and
-the Host is ours (api/access.py).
+sites, a POST is JSON (api/bodies.py) and a DELETE is no form, so that neither comes from another origin, a
+report is asked for by no page of another origin, and the Host is ours (api/access.py).
 """
 
 import binascii

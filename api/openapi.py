@@ -38,6 +38,7 @@ TAGS = [
 PROBLEMS = {
     400: "The body is not JSON.",
     401: "The key is not shown: `WWW-Authenticate` says how to.",
+    403: "A page of another site asks.",
     404: "There is no such thing.",
     409: "The state of the engine does not allow it.",
     413: "More than one request may hold.",

@@ -4,11 +4,12 @@ import asyncio
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from msgspec import UNSET, Struct, UnsetType
 from starlette.responses import Response
 
 from api import answers, own_reports, report_answers
+from api.access import refuse_other_sites
 from api.asked import stamp
 from api.bodies import read_as, read_json
 from api.keys import caller
@@ -131,7 +132,8 @@ async def save_report(request: Request, services: Used) -> Response:
 @router.get(
     "/reports/{name}/versions",
     summary="Every version of a report of your own",
-    responses=described((200, "The last one first.", Versions), 404, 503),
+    responses=described((200, "The last one first.", Versions), 403, 404, 503),
+    dependencies=[Depends(refuse_other_sites)],
 )
 async def list_versions(
     services: Used,

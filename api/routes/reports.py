@@ -3,10 +3,11 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from api import answers, own_reports, report_answers
+from api.access import refuse_other_sites
 from api.asked import Asked, noted
 from api.openapi import described
 from api.parameters import refuse_unknown
@@ -20,16 +21,16 @@ from history.report_values import BadParameter
 from history.reporting import Answer
 from history.sql import QueryStopped
 
-ANSWERS = described((200, "The answer.", AnswerBody), 404, 409, 422, 503)
+ANSWERS = described((200, "The answer.", AnswerBody), 403, 404, 409, 422, 503)
 ANSWERS[200]["content"] |= {media: {} for form, media in MEDIA_TYPES.items() if form != "json"}
 
-router = APIRouter(tags=["history"])
+router = APIRouter(tags=["history"], dependencies=[Depends(refuse_other_sites)])
 
 
 @router.get(
     "/reports",
     summary="Every report",
-    responses=described((200, "The reports, and the files that are none.", ReportList)),
+    responses=described((200, "The reports, and the files that are none.", ReportList), 403),
 )
 async def list_reports(services: Used) -> Response:
     """What each answers, with its parameters, the meaning of its columns, and its chart; then your own."""

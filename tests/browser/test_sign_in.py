@@ -1,6 +1,10 @@
 """Does a person with the key get in, stay in, and get out?"""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -72,6 +76,37 @@ def test_a_linked_statement_survives_signing_in(keyed_server: Server, page: Page
     expect(page.locator("#query")).to_have_value("SELECT 42")
     page.get_by_role("button", name="Run").click()
     expect(page.locator("#table td")).to_have_text("42")
+
+
+@contextmanager
+def linking_to(address: str) -> Iterator[str]:
+    """The address of a page of another origin on this machine, with a link."""
+
+    class Linking(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/html")
+            self.end_headers()
+            self.wfile.write(f'<link rel="icon" href="data:,"><a href="{address}">Look</a>'.encode())
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Linking) as elsewhere:
+        Thread(target=elsewhere.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{elsewhere.server_port}/"
+        elsewhere.shutdown()
+
+
+def test_a_page_of_another_origin_starts_no_report(keyed_server: Server, page: Page) -> None:
+    """Though the browser has a session, and shows it; who enters the address has the report."""
+    report = f"{keyed_server.address}/reports/data_volume"
+    page.goto(report)
+    sign_in(page)
+    expect(page.locator("body")).to_contain_text('"name":"data_volume"')
+    with linking_to(report) as elsewhere:
+        page.goto(elsewhere)
+        page.get_by_role("link", name="Look").click()
+        expect(page.locator("body")).to_contain_text("A page of another site asks")
+    page.goto(report)
+    expect(page.locator("body")).to_contain_text('"name":"data_volume"')
 
 
 def test_who_signs_out_is_out(keyed_server: Server, page: Page, context: BrowserContext) -> None:

@@ -15,7 +15,9 @@ from pyarrow import parquet
 from history import report_files, reporting
 from history.client import REPORTS, connect
 from history.lane import Lane
-from schemas.events import BaseCurrencySet
+from schemas.codec import decode
+from schemas.events import BaseCurrencySet, SqlAsked
+from streams.topics import EVENTS
 from tests.integration.api_client import Api, api_over
 from tests.integration.reports.test_running import order, page, stamp
 from tests.reporting import history_of
@@ -255,3 +257,34 @@ async def test_the_schema_names_tables_views_and_what_columns_mean(api: Api) -> 
         if table["kind"] != "engine":
             assert table["comment"]
             assert all(column["comment"] for column in table["columns"] if column["name"] != "seal"), table
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "Cross-Site", "anything"])
+@pytest.mark.parametrize("path", ["/reports", "/reports/spent", "/reports/none/versions"])
+async def test_a_page_of_another_site_starts_no_report(api: Api, path: str, site: str) -> None:
+    """By no method; nothing is asked of the history, and a sentence says what to do."""
+    for method in ("GET", "HEAD"):
+        answer = await api.client.request(method, path, headers={"Sec-Fetch-Site": site})
+        assert answer.status_code == 403, method
+    told = problem(await api.client.get(path, headers={"Sec-Fetch-Site": site}), 403)["detail"]
+    assert told == (
+        f"A page of another site asks (Sec-Fetch-Site is {site.lower()!r}): enter this address yourself, "
+        "or open /ui/reports."
+    )
+    asked = (await api.services.log.read(EVENTS, 0, 0, 1_000)).records
+    assert not [each for each in asked if isinstance(decode(each.value or b""), SqlAsked)]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site", "Authorization": "Bearer correct-horse-battery"},
+    ],
+)
+async def test_everybody_else_asks_for_reports(api: Api, headers: dict[str, str]) -> None:
+    """Programs, our own pages, whoever enters the address, and who sends a key."""
+    for path in ("/reports", "/reports/spent"):
+        assert (await api.client.get(path, headers=headers)).status_code == 200

@@ -41,7 +41,8 @@ def sql(
     The views are events, orders, order_lines, transitions, stages, customers, customer_months, scores,
     campaign_responses, tickets, surveys, reviews, opportunities and more, each also as of a moment:
     orders_at(as_of = '2026-01-31'). Beside them are failed, and one table an event type, such as OrderPlaced.
-    "headwater schema" lists them and says what each column means; amounts are in minor units.
+    "headwater schema" lists them and says what each column means; amounts are in minor units. A statement is
+    stopped at 10 s or 1 GiB of memory, or 64 MiB of answer.
 
     Examples: headwater sql "select type, count() from events group by type"
 

@@ -54,6 +54,8 @@ def report(
 ) -> None:
     """Answer a report, or list all of them with their questions and parameters.
 
+    Each of its queries is stopped at 10 s or 1.5 GiB of memory, or 256 MiB of answer.
+
     Examples:
 
     headwater report

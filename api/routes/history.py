@@ -69,7 +69,7 @@ BODY = json_body(
 async def post_sql(request: Request, services: Used) -> Response:
     """One read-only ClickHouse statement over the views and event tables that `GET /sql/schema` lists.
 
-    Stopped at 10 s, 1 GiB of memory or 64 MiB of answer. `truncated` says that there were more rows. Who
+    Stopped at 10 s or 1 GiB of memory, or 64 MiB of answer. `truncated` says that there were more rows. Who
     asked what, and how that went, is an event, `SqlAsked`.
     """
     question = await read_as(request, Question, EXAMPLE)

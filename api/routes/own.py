@@ -72,7 +72,7 @@ async def ask_report(
 ) -> Response:
     """Measures of a module, by dimensions, of what filters let through; docs/own-reports.md has the members.
 
-    Bounded like `GET /reports/{name}`, whose answer it gives.
+    Answered as `GET /reports/{name}` does, and stopped at 10 s or 1.5 GiB of memory, or 256 MiB of answer.
     """
     refuse_unknown(request, {"format"})
     asked = Own(own_reports.read_form(await read_json(request)))

@@ -70,8 +70,8 @@ async def get_report(
 ) -> Response:
     """The report's own parameters, which `GET /reports` lists, are given in the query by their names.
 
-    Stopped at 10 s or 1.5 GiB of memory a query, or 256 MiB of answer. At most 100,000 rows are answered;
-    `truncated` says that there were more.
+    Each of its queries is stopped at 10 s or 1.5 GiB of memory, or 256 MiB of answer. At most 100,000 rows
+    are answered, of an own report its `limit`; `truncated` says that there were more.
 
     CSV (RFC 4180, UTF-8), Parquet and Arrow are files to download. Parquet and Arrow have `note`, `queries`
     and all else in the metadata `headwater` of their schema. CSV has text as it is: a spreadsheet may take

@@ -65,7 +65,8 @@ async def test_the_bounds_are_those_that_hold(history: History) -> None:
     assert [each for each, _ in table[:3]] == told(await in_force(history._analyst))
     begin = [re.match(r"[\d.]+ \w+", each) for _, each in table[:3]]
     assert [each and each[0] for each in begin] == told(await in_force(history._reports))
-    assert f"compute for {reporting.COMPUTING_S:g} s" in table[0][1]
+    assert f"{reporting.COMPUTING_S:g} s of Python" in table[0][1]
+    assert f"{reporting.MOST_READ_BYTES >> 20} MiB and {reporting.MOST_READ_ROWS:,} rows" in table[2][1]
     assert f"the first {asking.DEFAULT_ROWS:,}" in table[3][0]
     assert f"at most {statements.MAX_ROWS:,}" in table[3][0]
     assert (

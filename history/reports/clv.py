@@ -17,12 +17,12 @@ predicted_each = { unit = "money", means = "The mean of a customer." }
 expected_order_days = { unit = "days", means = "Days with an order in the next 365, mean of a customer." }
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from history.reporting import Ask
@@ -30,68 +30,64 @@ from projections.scoring import value
 from projections.scoring.value import History
 
 SAMPLED = 10_000
-Amounts = NDArray[np.int64]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-CUSTOMERS = """
-SELECT toYYYYMM(toDate(min(placed_at), {timezone:String})) AS cohort,
-       count() AS orders,
-       assumeNotNull(sum(base_minor)) AS net,
-       arraySort(groupUniqArray(toInt32(toDate32(placed_at, {timezone:String})))) AS days,
-       cityHash64(customer_id) AS lot
-FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
-WHERE NOT cancelled AND base_minor IS NOT NULL
-GROUP BY customer_id
+GROUPS = {
+    "cohort": "toYYYYMM(toDate(first_at, {timezone:String}))",
+    # 1 and the number of the 20, 40, 60 and 80 percentiles (inverted CDF) below the value
+    "tier": "1 + arrayCount(fifths -> below >= intDiv(fifths * everybody + 4, 5), [1, 2, 3, 4])",
+}
+CUSTOMERS = f"""
+SELECT @group AS label, count() AS customers, sum(orders) AS placed, sum(net) AS historic,
+       groupArrayIf(net, is_drawn) AS nets, groupArrayIf(days, is_drawn) AS histories
+FROM (
+    SELECT first_at, orders, net, row_number() OVER (ORDER BY lot) <= {SAMPLED} AS is_drawn, if(is_drawn, bought, []) AS days,
+           rank() OVER (ORDER BY net) - 1 AS below, count() OVER () AS everybody
+    FROM (
+        SELECT min(placed_at) AS first_at, count() AS orders, assumeNotNull(sum(base_minor)) AS net,
+               arraySort(groupUniqArray(toInt32(toDate32(placed_at, {{timezone:String}})))) AS bought,
+               (cityHash64(customer_id), customer_id) AS lot
+        FROM orders_at(as_of = {{as_of:DateTime64(3, 'UTC')}})
+        WHERE NOT cancelled AND base_minor IS NOT NULL
+        GROUP BY customer_id
+    )
+)
+GROUP BY label
+ORDER BY label
 """
 
 
 def report(
     ask: Ask, *, by: str, discount_rate: float, as_of: datetime, timezone: str
 ) -> Mapping[str, Sequence[object]]:
-    found = ask(CUSTOMERS)
-    orders, net = (found.column(name).to_numpy() for name in ("orders", "net"))
-    groups, which = np.unique(
-        found.column("cohort").to_numpy() if by == "cohort" else _tiers(net), return_inverse=True
-    )
-    customers = np.bincount(which)
-    historic = _sums(which, net)
-    drawn = np.argsort(found.column("lot").to_numpy(), kind="stable")[:SAMPLED]
+    found = ask(CUSTOMERS.replace("@group", GROUPS[by]))
+    groups = found.column("label").to_pylist()
+    customers, historic = (found.column(name).to_numpy() for name in ("customers", "historic"))
+    nets = [each.values.to_numpy() for each in found.column("nets")]
+    which = np.repeat(np.arange(len(groups)), [len(each) for each in nets])
     local = as_of.astimezone(ZoneInfo(timezone)).replace(tzinfo=UTC)
-    histories = _histories(found.column("days").take(pa.array(drawn)), net[drawn], local)
+    histories = _histories(
+        chain.from_iterable(found.column("histories").to_pylist()), chain.from_iterable(nets), local
+    )
     answer = {
         "label": [f"{group // 100}-{group % 100:02}" if by == "cohort" else str(group) for group in groups],
         "customers": customers.tolist(),
-        "orders": _sums(which, orders).tolist(),
+        "orders": found.column("placed").to_pylist(),
         "historic": historic.tolist(),
         "historic_each": _whole(historic / customers),
         **dict.fromkeys(("predicted", "predicted_each", "expected_order_days"), [None] * len(groups)),
     }
     buying = value.fit(histories)
     if buying is not None:
-        asked = np.bincount(which[drawn], minlength=len(groups))
-        each = _means(which[drawn], value.expected(buying, histories, discount_rate), asked)
-        days = _means(which[drawn], value.expected_orders(buying, histories), asked)
+        asked = np.bincount(which, minlength=len(groups))
+        each = _means(which, value.expected(buying, histories, discount_rate), asked)
+        days = _means(which, value.expected_orders(buying, histories), asked)
         answer |= {
             "predicted": _whole(each * customers),
             "predicted_each": _whole(each),
             "expected_order_days": days,
         }
     return answer if by == "cohort" else {name: cells[::-1] for name, cells in answer.items()}
-
-
-def _tiers(net: Amounts) -> NDArray[np.int64]:
-    """1 and the number of the 20, 40, 60 and 80 percentiles (inverted CDF) below the value."""
-    if not len(net):
-        return np.array([], np.int64)
-    limits = np.quantile(net, [0.2, 0.4, 0.6, 0.8], method="inverted_cdf")
-    return 1 + np.searchsorted(limits, net, side="left")
-
-
-def _sums(which: NDArray[np.int64], amounts: Amounts) -> Amounts:
-    """Of each group; whole numbers, which a float would round."""
-    sums = np.zeros(which.max(initial=-1) + 1, np.int64)
-    np.add.at(sums, which, amounts.astype(np.int64))
-    return sums
 
 
 def _means(
@@ -107,7 +103,7 @@ def _whole(amounts: NDArray[np.float64]) -> list[int | None]:
     return [None if np.isnan(amount) else int(np.rint(amount)) for amount in amounts]
 
 
-def _histories(days: pa.ChunkedArray, net: Amounts, local: datetime) -> list[History]:
+def _histories(days: Iterable[list[int]], nets: Iterable[int], local: datetime) -> list[History]:
     """What the model asks of each customer: their local days with an order, and the local time."""
     now = (local - EPOCH).total_seconds() / 86_400
     return [
@@ -116,7 +112,7 @@ def _histories(days: pa.ChunkedArray, net: Amounts, local: datetime) -> list[His
             float(each[-1] - each[0]),
             now - each[0],
             tuple(day - each[0] for day in each[1:]),
-            float(minor) / len(each),
+            float(net) / len(each),
         )
-        for each, minor in zip(days.to_pylist(), net, strict=True)
+        for each, net in zip(days, nets, strict=True)
     ]

@@ -389,6 +389,15 @@ async def test_a_function_that_computes_for_too_long_is_stopped(
     assert (await answer(history, "mine"))["n"].tolist() == [1]
 
 
+@pytest.mark.parametrize("name", [each.name for each in report_files.discover().reports if each.sql is None])
+async def test_every_function_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Those that come with Headwater are stopped like any other, and say how to ask for less."""
+    monkeypatch.setattr(reporting, "COMPUTING_S", 0)
+    history = await history_of(tmp_path, [order("ann")])
+    with pytest.raises(QueryStopped, match=r"^The report was stopped after computing for 0 s: ask for .*\.$"):
+        await told(history, name)
+
+
 async def test_queries_take_none_of_the_time_to_compute(
     tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,7 +19,7 @@ SELECT placed.order_id AS order_id, placed.customer_id AS customer_id, placed.oc
        placed.coupon AS coupon, placed.channel AS channel, placed.source AS source, placed.event_id AS event_id
 FROM OrderPlaced AS placed FINAL
 LEFT JOIN (
-    SELECT firsts.customer_id AS customer_id, firsts.event_id AS event_id, refunded.refunded_minor AS refunded_minor
+    SELECT cityHash64(firsts.customer_id) AS customer, firsts.event_id AS event_id, refunded.refunded_minor AS refunded_minor
     FROM (
         SELECT customer_id, order_id, currency, toInt64(least(sum(toInt128(amount_minor)), 9223372036854775807)) AS refunded_minor
         FROM OrderRefunded FINAL
@@ -35,7 +35,7 @@ LEFT JOIN (
           AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
         GROUP BY customer_id, order_id, currency
     ) AS firsts USING (customer_id, order_id, currency)
-) AS refunds ON refunds.customer_id = placed.customer_id AND refunds.event_id = placed.event_id
+) AS refunds ON refunds.event_id = placed.event_id AND refunds.customer = cityHash64(placed.customer_id)
 LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = placed.currency
 WHERE placed.occurred_at <= {as_of:DateTime64(3, 'UTC')}
   AND (placed.topic, placed.partition, placed.offset)

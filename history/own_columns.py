@@ -179,6 +179,8 @@ def _share(value: exp.Expr | None, only: exp.Expr | None) -> exp.Expr:
 def _whole(kind: str) -> Total:
     """Money in whole minor units, a half to the even one."""
     total = TOTALS[kind]
+    if kind == "sum":  # of 64 bits it would wrap around
+        return lambda value, only: total(None if value is None else call("toInt128", value), only)
     if kind not in ("mean", "median"):
         return total
     return lambda value, only: call("toInt64", call("round", total(value, only)))

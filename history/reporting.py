@@ -35,6 +35,7 @@ FIRST_MS, LAST_MS = (
     -2_208_988_800_000,
     5_661_791_999_999,
 )  # 1900 to 2149-06-05, the last day a Date has everywhere
+INT128 = pa.binary(16)  # as ClickHouse writes it
 BASE = "SELECT currency, digits FROM base_currency"
 UNCONVERTED = """
 SELECT DISTINCT assumeNotNull(currency) AS currency
@@ -238,7 +239,7 @@ def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
     for at, column in enumerate(report.columns):
         kind = table.schema.field(at).type
         if column.unit == "money":
-            if not (pa.types.is_integer(kind) or pa.types.is_null(kind)):
+            if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or kind == INT128):
                 raise BadReport(f"{column.name} of {report.name} is {kind}: money is a whole number.")
             table = table.set_column(at, column.name, _money(table.column(at), digits))
         elif column.unit == "time" and pa.types.is_uint32(kind):  # a DateTime
@@ -248,8 +249,13 @@ def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
 
 
 def _money(minor: pa.ChunkedArray, digits: int) -> pa.Array:
-    """Minor units as decimals: the same integers, read with so many digits after the point."""
-    whole = pa.concat_arrays(minor.cast(pa.decimal128(38, 0)).chunks or [pa.array([], pa.decimal128(38, 0))])
+    """Minor units as decimals: the same integers, read with so many digits after the point.
+
+    An Int128, which sums do not leave, comes as the bytes that a decimal of 128 bits has too.
+    """
+    if minor.type != INT128:
+        minor = minor.cast(pa.decimal128(38, 0))
+    whole = pa.concat_arrays(minor.chunks or [pa.array([], minor.type)])
     return pa.Array.from_buffers(
         pa.decimal128(38, digits), len(whole), whole.buffers(), whole.null_count, whole.offset
     )

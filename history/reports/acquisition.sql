@@ -43,7 +43,7 @@ FROM (
         WHERE customer_id != '' AND occurred_at <= {as_of:DateTime64(3, 'UTC')} AND {by:String} = 'channel'
         GROUP BY customer_id
         UNION ALL
-        SELECT customer_id, NULL, NULL, count(), sum(base_minor)
+        SELECT customer_id, NULL, NULL, count(), sum(toInt128(base_minor))
         FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE NOT cancelled
         GROUP BY customer_id

@@ -36,7 +36,7 @@ FROM (
         FROM (
             SELECT
                 toStartOfMonth(toDate(placed_at, {timezone:String})) AS month, count() AS orders,
-                avg(minor) AS mean,
+                sum(toInt128(minor)) / count() AS mean,
                 quantileExactInclusive(0.5)(minor) AS middle, quantileExactInclusive(0.9)(minor) AS ninth,
                 0 AS units, 0 AS with_lines
             FROM (

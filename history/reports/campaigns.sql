@@ -37,7 +37,7 @@ WITH
                countIf(bounced_at IS NULL AND redeemed_at IS NOT NULL) AS redeemed,
                countIf(bounced_at IS NULL AND unsubscribed_at IS NOT NULL) AS unsubscribed,
                countIf(bounced_at IS NULL AND complained_at IS NOT NULL) AS complained,
-               sum(cost_base_minor) AS cost
+               sum(toInt128(cost_base_minor)) AS cost
         FROM campaign_responses_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE {campaign:Nullable(String)} IS NULL OR campaign_id = {campaign:Nullable(String)}
         GROUP BY campaign_id
@@ -49,7 +49,7 @@ WITH
           AND ({campaign:Nullable(String)} IS NULL OR of_campaign = {campaign:Nullable(String)})
     ),
     revenues AS (
-        SELECT redeeming.of_campaign AS campaign_id, sum(orders.base_minor) AS revenue
+        SELECT redeeming.of_campaign AS campaign_id, sum(toInt128(orders.base_minor)) AS revenue
         FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS orders
         JOIN redeeming ON redeeming.customer_id = orders.customer_id AND redeeming.of_order = orders.order_id
         WHERE NOT orders.cancelled

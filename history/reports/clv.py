@@ -38,18 +38,21 @@ GROUPS = {
     "tier": "1 + arrayCount(fifths -> below >= intDiv(fifths * everybody + 4, 5), [1, 2, 3, 4])",
 }
 CUSTOMERS = f"""
-SELECT @group AS label, count() AS customers, sum(orders) AS placed, sum(net) AS historic,
+SELECT @group AS label, count() AS customers, sum(orders) AS placed,
+       accurateCastOrNull(sum(toInt128(net)), 'Int64') AS historic, sum(toInt128(net)) / count() AS historic_each,
        groupArrayIf(net, is_drawn) AS nets, groupArrayIf(days, is_drawn) AS histories
 FROM (
     SELECT first_at, orders, net, row_number() OVER (ORDER BY lot) <= {SAMPLED} AS is_drawn, if(is_drawn, bought, []) AS days,
            rank() OVER (ORDER BY net) - 1 AS below, count() OVER () AS everybody
     FROM (
-        SELECT min(placed_at) AS first_at, count() AS orders, assumeNotNull(sum(base_minor)) AS net,
+        SELECT min(placed_at) AS first_at, count() AS orders,
+               assumeNotNull(accurateCastOrNull(sum(toInt128(base_minor)) AS brought, 'Int64')) AS net,
                arraySort(groupUniqArray(toInt32(toDate32(placed_at, {{timezone:String}})))) AS bought,
                (cityHash64(customer_id), customer_id) AS lot
         FROM orders_at(as_of = {{as_of:DateTime64(3, 'UTC')}})
         WHERE NOT cancelled AND base_minor IS NOT NULL
         GROUP BY customer_id
+        HAVING brought <= 9223372036854775807
     )
 )
 GROUP BY label
@@ -62,7 +65,7 @@ def report(
 ) -> Mapping[str, Sequence[object]]:
     found = ask(CUSTOMERS.replace("@group", GROUPS[by]))
     groups = found.column("label").to_pylist()
-    customers, historic = (found.column(name).to_numpy() for name in ("customers", "historic"))
+    customers = found.column("customers").to_numpy()
     nets = [each.values.to_numpy() for each in found.column("nets")]
     which = np.repeat(np.arange(len(groups)), [len(each) for each in nets])
     local = as_of.astimezone(ZoneInfo(timezone)).replace(tzinfo=UTC)
@@ -73,8 +76,8 @@ def report(
         "label": [f"{group // 100}-{group % 100:02}" if by == "cohort" else str(group) for group in groups],
         "customers": customers.tolist(),
         "orders": found.column("placed").to_pylist(),
-        "historic": historic.tolist(),
-        "historic_each": _whole(historic / customers),
+        "historic": found.column("historic").to_pylist(),
+        "historic_each": _whole(found.column("historic_each").to_numpy()),
         **dict.fromkeys(("predicted", "predicted_each", "expected_order_days"), [None] * len(groups)),
     }
     buying = value.fit(histories)
@@ -100,7 +103,8 @@ def _means(
 
 
 def _whole(amounts: NDArray[np.float64]) -> list[int | None]:
-    return [None if np.isnan(amount) else int(np.rint(amount)) for amount in amounts]
+    """None where it is not known or 64 bits do not hold it."""
+    return [round(amount) if abs(amount) < 2**63 else None for amount in amounts.tolist()]
 
 
 def _histories(days: Iterable[list[int]], nets: Iterable[int], local: datetime) -> list[History]:

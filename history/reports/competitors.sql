@@ -33,11 +33,11 @@ WITH
     )
 SELECT met.competitor AS competitor, sum(met.noted) AS noted, uniqExact(met.customer_id) AS customers,
        countIf(chances.opportunity_id != '') AS met, countIf(chances.opportunity_id != '' AND chances.outcome IS NULL) AS open,
-       sumOrNullIf(chances.base_minor, chances.opportunity_id != '' AND chances.outcome IS NULL) AS open_amount,
+       sumOrNullIf(toInt128(chances.base_minor), chances.opportunity_id != '' AND chances.outcome IS NULL) AS open_amount,
        countIf(chances.opportunity_id != '' AND chances.outcome = 'won') AS won_against,
        countIf(chances.opportunity_id != '' AND chances.lost_to = met.competitor) AS lost_to,
        countIf(chances.opportunity_id != '' AND chances.outcome = 'lost') - lost_to AS lost_otherwise,
-       sumOrNullIf(chances.base_minor, chances.opportunity_id != '' AND chances.lost_to = met.competitor) AS amount_lost,
+       sumOrNullIf(toInt128(chances.base_minor), chances.opportunity_id != '' AND chances.lost_to = met.competitor) AS amount_lost,
        won_against / nullIf(won_against + lost_to, 0) AS win_rate
 FROM (
     SELECT competitor, customer_id, opportunity_id, sum(noted) AS noted FROM met GROUP BY competitor, customer_id, opportunity_id

@@ -63,10 +63,10 @@ FROM (
                     if({by:String} = 'segment', arraySort(groupUniqArrayArray(told_segments)), []) AS segments
                 FROM (
                     SELECT
-                        customer_id, 1 AS placed, coalesce(base_minor, 0) AS net_minor, coalesce(discount_base_minor, 0) AS discount_minor,
+                        customer_id, 1 AS placed, toInt128(coalesce(base_minor, 0)) AS net_minor, toInt128(coalesce(discount_base_minor, 0)) AS discount_minor,
                         toUInt8(isNull(cost_base_minor) OR isNull(base_minor)) AS without_cost,
-                        if(without_cost = 1, 0, assumeNotNull(cost_base_minor)) AS cost_minor,
-                        0 AS campaign_minor, 0 AS sent, 'prospect' AS told_stage, toInt64(-1) AS told_offset, CAST([], 'Array(String)') AS told_segments
+                        toInt128(if(without_cost = 1, 0, assumeNotNull(cost_base_minor))) AS cost_minor,
+                        toInt128(0) AS campaign_minor, 0 AS sent, 'prospect' AS told_stage, toInt64(-1) AS told_offset, CAST([], 'Array(String)') AS told_segments
                     FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
                     WHERE NOT cancelled
                     UNION ALL

@@ -46,7 +46,7 @@ WITH
     ),
     uses AS (
         SELECT coupon, customer_id, max(by_order) AS is_order, if(is_order, minIf(at, by_order), min(at)) AS used_at,
-               max(net) AS net, coalesce(sum(told_discount), max(order_discount)) AS discount
+               max(net) AS net, coalesce(sum(toInt128(told_discount)), max(order_discount)) AS discount
         FROM (
             SELECT coupon, customer_id, of_order, placed_at AS at, net, discount AS order_discount, NULL AS told_discount, true AS by_order
             FROM ordered
@@ -72,7 +72,7 @@ SELECT coupon, sum(each.redemptions) AS redemptions, count() AS customers, count
        discount / nullIf(net + discount, 0) AS discount_rate
 FROM (
     SELECT coupon, customer_id, count() AS redemptions, countIf(is_order) AS orders, sum(uses.discount) AS discount,
-           sum(uses.net) AS net, min(used_at) AS began_at
+           sum(toInt128(uses.net)) AS net, min(used_at) AS began_at
     FROM uses
     GROUP BY coupon, customer_id
 ) AS each

@@ -58,7 +58,7 @@ FROM (
         FROM stages_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE {by:String} = 'stage'
         UNION ALL
-        SELECT customer_id, 0, NULL, count(), sum(base_minor)
+        SELECT customer_id, 0, NULL, count(), sum(toInt128(base_minor))
         FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE NOT cancelled
         GROUP BY customer_id

@@ -31,9 +31,9 @@ FROM (
     SELECT
         name, count() AS all_orders,
         countIf(discount_base_minor > 0) AS with_discount,
-        sum(coalesce(discount_base_minor, 0)) AS given,
-        sum(assumeNotNull(base_minor)) AS net,
-        sumIf(assumeNotNull(base_minor), discount_base_minor > 0) AS net_with,
+        sum(toInt128(coalesce(discount_base_minor, 0))) AS given,
+        sum(toInt128(assumeNotNull(base_minor))) AS net,
+        sumIf(toInt128(assumeNotNull(base_minor)), discount_base_minor > 0) AS net_with,
         row_number() OVER (ORDER BY if({by:String} = 'month', name, '') DESC, all_orders DESC, name) AS place
     FROM (
         SELECT

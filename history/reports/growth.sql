@@ -40,12 +40,12 @@ FROM (
         max(back) AS first,
         mapFromArrays(
             groupArray(back),
-            groupArray(CAST((orders, net, unconverted), 'Tuple(orders Int64, net Nullable(Int64), unconverted Int64)'))
+            groupArray(CAST((orders, net, unconverted), 'Tuple(orders Int64, net Nullable(Int128), unconverted Int64)'))
         ) AS known
     FROM (
         SELECT
             dateDiff({grain:String}, toDate(placed_at, {timezone:String}), running) AS back,
-            count() AS orders, sum(base_minor) AS net, countIf(base_minor IS NULL) AS unconverted
+            count() AS orders, sum(toInt128(base_minor)) AS net, countIf(base_minor IS NULL) AS unconverted
         FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE NOT cancelled
         GROUP BY back

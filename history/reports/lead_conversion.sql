@@ -27,7 +27,7 @@ SELECT
     won / leads AS overall_rate,
     quantileExactInclusiveOrNull(0.5)((opened_ms - captured_ms) / 86400000) AS median_days_to_opportunity,
     quantileExactInclusiveOrNull(0.5)((won_ms - captured_ms) / 86400000) AS median_days_to_win,
-    toInt64(sum(brought)) AS amount
+    sum(brought) AS amount
 FROM (
     SELECT
         minOrNullIf(at, kind = 'lead') AS captured,
@@ -44,7 +44,7 @@ FROM (
         FROM opportunities_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE lead_id IS NOT NULL
         UNION ALL
-        SELECT customer_id, assumeNotNull(lead_id), assumeNotNull(closed_at), 'won', '', coalesce(base_minor, 0)
+        SELECT customer_id, assumeNotNull(lead_id), assumeNotNull(closed_at), 'won', '', toInt128(coalesce(base_minor, 0))
         FROM opportunities_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE lead_id IS NOT NULL AND outcome = 'won'
     )

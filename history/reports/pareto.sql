@@ -22,9 +22,9 @@ SELECT
 FROM (
     SELECT
         arrayCumSum(arrayReverseSort(groupArray(brought))) AS sums, length(sums) AS n, sums[n] AS all_minor,
-        arrayFirstIndex(reached -> reached >= {brings:Float64} * all_minor, sums) AS bringing
+        arrayFirstIndex(reached -> reached >= {brings:Float64} * toFloat64(all_minor), sums) AS bringing
     FROM (
-        SELECT greatest(sum(assumeNotNull(base_minor)), 0) AS brought
+        SELECT greatest(sum(toInt128(assumeNotNull(base_minor))), 0) AS brought
         FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE NOT cancelled AND base_minor IS NOT NULL
         GROUP BY customer_id

@@ -23,14 +23,14 @@ WITH
 SELECT
     stage,
     count() AS opportunities,
-    toInt64(sum(coalesce(base_minor, 0))) AS amount,
-    toInt64(sum(round(coalesce(base_minor * probability, 0)))) AS weighted,
+    sum(toInt128(coalesce(base_minor, 0))) AS amount,
+    toInt128(sum(round(coalesce(base_minor * probability, 0)))) AS weighted,
     countIf(base_minor * probability IS NULL) AS unweighted,
     quantileExactInclusive(0.5)(open_days) AS median_days,
     quantileExactInclusive(0.9)(open_days) AS p90_days,
     quantileExactInclusive(0.5)((now_ms - toUnixTimestamp64Milli(stage_since)) / 86400000) AS median_days_in_stage,
     countIf(is_overdue) AS overdue,
-    toInt64(sumIf(coalesce(base_minor, 0), is_overdue)) AS overdue_amount
+    sumIf(toInt128(coalesce(base_minor, 0)), is_overdue) AS overdue_amount
 FROM opportunities_at(as_of = {as_of:DateTime64(3, 'UTC')})
 WHERE closed_at IS NULL AND ({owner:Nullable(String)} IS NULL OR owner_id = {owner:Nullable(String)})
 GROUP BY stage

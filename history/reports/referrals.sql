@@ -46,7 +46,7 @@ WITH
         GROUP BY referred_id
     ),
     bought AS (
-        SELECT firsts.referred_id AS referred_id, any(firsts.referrer) AS referrer, sum(orders.base_minor) AS net
+        SELECT firsts.referred_id AS referred_id, any(firsts.referrer) AS referrer, sum(toInt128(orders.base_minor)) AS net
         FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS orders
         JOIN firsts ON firsts.referred_id = orders.customer_id
         WHERE NOT orders.cancelled AND orders.placed_at >= firsts.since
@@ -60,7 +60,7 @@ SELECT multiIf({by:String} = 'referrer', toNullable(each.referrer),
        if(unfinished, NULL, uniqExact(each.referrer)) AS referrers, if(unfinished, NULL, count()) AS referrals,
        if(unfinished, NULL, countIf(each.referred_id != '' AND firsts.referred_id != '')) AS referred,
        if(unfinished, NULL, countIf(each.referred_id != '' AND bought.referred_id != '')) AS converted,
-       converted / referrals AS conversion, if(unfinished, NULL, sum(each.reward)) AS reward,
+       converted / referrals AS conversion, if(unfinished, NULL, sum(toInt128(each.reward))) AS reward,
        if(unfinished, NULL, sumOrNullIf(bought.net, bought.referred_id != '')) AS net
 FROM referrals AS each
 LEFT JOIN firsts ON firsts.referred_id = each.referred_id AND firsts.referrer = each.referrer

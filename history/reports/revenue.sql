@@ -36,7 +36,7 @@ FROM (
         FROM (
             SELECT
                 coalesce(if({by:String} = 'product', sku, category), 'unknown') AS name,
-                cityHash64(customer_id, order_id) AS order, quantity, coalesce(value_base_minor, 0) AS minor
+                cityHash64(customer_id, order_id) AS order, quantity, toInt128(coalesce(value_base_minor, 0)) AS minor
             FROM order_lines_at(as_of = {as_of:DateTime64(3, 'UTC')})
             WHERE {by:String} IN ('product', 'category') AND NOT cancelled AND is_asked
         )
@@ -44,7 +44,7 @@ FROM (
         UNION ALL
         SELECT name, sum(placed), sum(quantity), sum(minor)
         FROM (
-            SELECT coalesce(if({by:String} = 'channel', toString(channel), store), 'unknown') AS name, 1 AS placed, 0 AS quantity, coalesce(base_minor, 0) AS minor
+            SELECT coalesce(if({by:String} = 'channel', toString(channel), store), 'unknown') AS name, 1 AS placed, 0 AS quantity, toInt128(coalesce(base_minor, 0)) AS minor
             FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
             WHERE {by:String} IN ('channel', 'store') AND NOT cancelled AND is_asked
             UNION ALL
@@ -56,7 +56,7 @@ FROM (
         UNION ALL
         SELECT if(owners.owner_id = '', 'unknown', owners.owner_id) AS name, sum(placed), sum(quantity), sum(minor)
         FROM (
-            SELECT customer_id, 1 AS placed, 0 AS quantity, coalesce(base_minor, 0) AS minor
+            SELECT customer_id, 1 AS placed, 0 AS quantity, toInt128(coalesce(base_minor, 0)) AS minor
             FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
             WHERE {by:String} = 'owner' AND NOT cancelled AND is_asked
             UNION ALL

@@ -17,7 +17,7 @@ FROM (
     SELECT r, f, sum(told.customers) AS customers, sum(told.orders) AS orders, sum(told.net) AS net,
            max(told.recency_days) AS recency_days, sum(customers) OVER () AS everybody, sum(net) OVER () AS all_net
     FROM (
-        SELECT r, f, count() AS customers, sum(orders) AS orders, sum(net_base_minor) AS net, avg(recency_days) AS recency_days
+        SELECT r, f, count() AS customers, sum(orders) AS orders, sum(toInt128(net_base_minor)) AS net, avg(recency_days) AS recency_days
         FROM buyers_at(as_of = {as_of:DateTime64(3, 'UTC')})
         GROUP BY r, f
         UNION ALL

@@ -44,7 +44,7 @@ WITH places AS (
     SELECT customer_id, PLACE, ifNull(net_base_minor, 0), true
     FROM buyers_at(as_of = {as_of:DateTime64(3, 'UTC')}) STAGES
 )
-SELECT before, after, count() AS customers, customers / sum(customers) OVER (PARTITION BY before) AS share, sum(grown) AS net
+SELECT before, after, count() AS customers, customers / sum(customers) OVER (PARTITION BY before) AS share, accurateCastOrNull(sum(toInt128(grown)), 'Int64') AS net
 FROM (
     SELECT ifNull(maxOrNullIf(place, NOT is_after), 'none') AS before, ifNull(maxOrNullIf(place, is_after), 'none') AS after,
            sum(if(is_after, net, -net)) AS grown

@@ -38,6 +38,9 @@ LINES = (
     OrderLine(sku="'; DROP TABLE x --", quantity=1, unit_price_minor=0),
 )
 
+MOST = 2**63 - 1
+DEAREST = OrderLine(sku="a", quantity=2**31 - 1, unit_price_minor=MOST, cost_minor=MOST)
+
 
 def first_order(customer_id: str, **given: object) -> Event:
     known = {"customer_id": customer_id, "order_id": "订单-1 🧾", "amount_minor": 1000, "currency": "USD"}
@@ -68,6 +71,12 @@ HISTORIES: Mapping[str, list[Event]] = {
         stage("王小明 😀", "new", "dormant", NOON + 99 * DAY),
         first_order("王小明 😀", store="上海 🏬", channel="店", coupon="双11", discount_minor=50),
         order("李雷", at=NOON + DAY),
+    ],
+    "of amounts that 64 bits do not add up": [
+        ExchangeRateSet(currency="KWD", base_currency="USD", rate="1000000000000", **stamp()),
+        *(first_order("ann", amount_minor=MOST, discount_minor=MOST, order_id=f"o{n}") for n in range(3)),
+        first_order("bob", amount_minor=MOST, currency="KWD", lines=(DEAREST,)),
+        order("eve", amount_minor=MOST, at=NOON + 400 * DAY),
     ],
     "in yen": [
         BaseCurrencySet(currency="JPY", **stamp()),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from history import report_files, reporting
 from history.client import REPORTS, connect
@@ -90,6 +91,35 @@ async def asked(tmp_path: Path, folder: Path, text: str, events: Iterable[Event]
     form = "py" if text.startswith('"""') else "sql"
     (folder / f"mine.{form}").write_text(text, "utf-8")
     return await history_of(tmp_path, events)
+
+
+@pytest.mark.parametrize(
+    ("report", "by", "column"),
+    [
+        ("revenue", {"by": "channel"}, "value"),
+        ("revenue", {"by": "owner"}, "net"),
+        ("growth", {"periods": 1000}, "net"),
+        ("customers_by", {}, "net"),
+        ("acquisition", {"months": 600}, "net"),
+        ("discounts", {"by": "store"}, "discounts"),
+        ("contribution", {"by": "tier"}, "net"),
+        ("rfm_grid", {}, "net"),
+        ("pareto", {}, "net"),
+    ],
+)
+async def test_sums_do_not_wrap_around(
+    tmp_path: Path, report: str, by: dict[str, object], column: str
+) -> None:
+    """Of the largest amounts of 64 bits they are told in full; what could not be converted is left out."""
+    most = 2**63 - 1
+    sold = [
+        ExchangeRateSet(currency="KWD", base_currency="USD", rate="1000000", **stamp()),
+        order("ann", most, currency="KWD"),
+        *(replace(order(who, most), discount_minor=most) for who in ("bob", "eve", "kim")),
+    ]
+    found = await told(await history_of(tmp_path, sold), report, **by)
+    sums = [value for value in found.table[column].to_pylist() if value]
+    assert (max(sums) if report == "pareto" else sum(sums)) == Decimal(3 * most).scaleb(-2)
 
 
 async def test_a_report_answers_in_its_columns(tmp_path: Path) -> None:

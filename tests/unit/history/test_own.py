@@ -113,7 +113,7 @@ WITH base AS (
 SELECT
   x1 AS g1,
   x2 AS g2,
-  sum(v1) AS m1
+  sum(toInt128(v1)) AS m1
 FROM base
 GROUP BY
   g1,

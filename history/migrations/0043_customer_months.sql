@@ -20,9 +20,9 @@ WITH
     arrayLast(set -> set.1 < until, told) AS boundaries,
     arrayLast(move -> move.1 < until, moves).2 AS moved_to
 SELECT month, customer_id, if(moved_to = '', 'prospect', moved_to) AS stage,
-       arraySum(part -> part.2, past) AS orders, arrayReduce('sum', past.3) AS net_base_minor,
+       arraySum(part -> part.2, past) AS orders, accurateCastOrNull(arrayReduce('sum', past.3), 'Int64') AS net_base_minor,
        arraySum(part -> if(part.1 = month, part.2, 0), past) AS orders_in_month,
-       arrayReduce('sum', arrayMap(part -> if(part.1 = month, part.3, 0), past)) AS net_in_month_base_minor,
+       accurateCastOrNull(arrayReduce('sum', arrayMap(part -> if(part.1 = month, part.3, 0), past)), 'Int64') AS net_in_month_base_minor,
        intDiv(toUnixTimestamp64Milli(until) - 1 - toUnixTimestamp64Milli(past[-1].4), 86400000) AS recency_days,
        if(empty(boundaries.2), NULL, toUInt8(5 - arrayCount(limit -> limit < recency_days, boundaries.2))) AS r,
        if(empty(boundaries.2) OR boundaries.5 IS NOT NULL, NULL, toUInt8(1 + arrayCount(limit -> limit < orders, boundaries.3))) AS f,
@@ -31,7 +31,7 @@ SELECT month, customer_id, if(moved_to = '', 'prospect', moved_to) AS stage,
 FROM (
     SELECT customer_id, arraySort(groupArray((began, number, net, last_at))) AS months
     FROM (
-        SELECT customer_id, toDate(toStartOfMonth(placed_at)) AS began, count() AS number, sum(base_minor) AS net,
+        SELECT customer_id, toDate(toStartOfMonth(placed_at)) AS began, count() AS number, sum(toInt128(base_minor)) AS net,
                max(placed_at) AS last_at
         FROM orders
         WHERE NOT cancelled

@@ -41,7 +41,7 @@ FROM (
             max(back) AS first,
             mapFromArrays(
                 groupArray(back),
-                groupArray(CAST((went, returned, days, net), 'Tuple(went Int64, returned Int64, days Float64, net Int64)'))
+                groupArray(CAST((went, returned, days, net), 'Tuple(went Int64, returned Int64, days Float64, net Int128)'))
             ) AS known
         FROM (
             SELECT
@@ -50,7 +50,7 @@ FROM (
                 quantileExactInclusiveIf(0.5)(moment.3, moment.2) AS days, sumIf(moment.4, moment.2) AS net
             FROM (
                 SELECT
-                    arraySort(each -> each.1, groupArray((toUnixTimestamp64Milli(placed_at), coalesce(base_minor, 0)))) AS bought,
+                    arraySort(each -> each.1, groupArray((toUnixTimestamp64Milli(placed_at), toInt128(coalesce(base_minor, 0))))) AS bought,
                     bought.1 AS at,
                     bought.2 AS net,
                     arrayPushBack(arrayPopFront(at), now_ms) AS next_at,

@@ -58,9 +58,16 @@ def fresh_server(tmp_path: Path, chromium_path: str) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def keyed_server(tmp_path_factory: pytest.TempPathFactory, chromium_path: str) -> Iterator[Server]:
+    """An engine that asks for a key, for the tests of one module."""
+    with running(tmp_path_factory.mktemp("keyed") / "data", HEADWATER_API_KEY=KEY) as server:
+        yield server
+
+
 @pytest.fixture
-def keyed_server(tmp_path: Path, chromium_path: str) -> Iterator[Server]:
-    """An engine that asks for a key, for one test."""
+def fresh_keyed_server(tmp_path: Path, chromium_path: str) -> Iterator[Server]:
+    """An engine that asks for a key, with an empty log, for one test."""
     with running(tmp_path / "data", HEADWATER_API_KEY=KEY) as server:
         yield server
 

@@ -328,10 +328,11 @@ def test_every_report_of_the_engine_opens(server: Server, page: Page) -> None:
     """Each that is listed, on the engine itself: an answer or a note, and a chart where there are rows."""
     server.post(order("reported", "12.50"), registered("reported", city=HOSTILE))
     reports: Any = server.get("/reports")
+    standard = [each for each in reports["items"] if not each["own"]]  # other tests save their own
     assert reports["broken"] == []
-    assert reports["items"]
+    assert standard
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    for report in reports["items"]:
+    for report in standard:
         open_report(page, server, report["name"], f"?as_of={tomorrow}")
         expect(page.get_by_role("alert")).to_have_count(0)
         is_drawn = report["chart"] is not None and page.locator("#table tbody tr").count() > 0

@@ -20,9 +20,9 @@ def sign_in(page: Page, key: str = KEY) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def test_who_signs_in_sees_the_dashboard_change(keyed_server: Server, page: Page) -> None:
+def test_who_signs_in_sees_the_dashboard_change(fresh_keyed_server: Server, page: Page) -> None:
     """A wrong key is told in a sentence; the right one leads to the page that was asked for, live."""
-    address = keyed_server.address
+    address = fresh_keyed_server.address
     page.goto(address)
     expect(page).to_have_url(f"{address}/sign-in")
     expect(page.get_by_label("Key", exact=True)).to_be_focused()
@@ -37,7 +37,7 @@ def test_who_signs_in_sees_the_dashboard_change(keyed_server: Server, page: Page
     expect(page.locator("#connection")).to_have_text("Live")
     expect(page.locator("#empty-command code")).to_contain_text('"authorization: Bearer $HEADWATER_API_KEY"')
     expect(page.locator("#transitions > *")).to_be_visible()
-    keyed_server.post(order("live-order"))
+    fresh_keyed_server.post(order("live-order"))
     expect(page.locator("#transitions li.fresh", has_text="live-order")).to_be_visible()
     expect(page.locator("#orders")).to_have_text("1")
 

@@ -18,17 +18,23 @@ from schemas.events import Event, QuerySaved, ReportSaved, SqlAsked
 from streams.archive import Archive
 from streams.topics import EVENTS
 from tests.integration.api_client import Api, api_over, order
+from tests.reporting import close, history_of
 
 FORM = {"from": "orders", "dimensions": [{"field": "customer_id", "name": "who"}]}
 KEY = "correct-horse-battery"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    """The next module opens another engine: a process can have only one."""
+    yield
+    close()
+
+
 @pytest.fixture
-def history(tmp_path: Path) -> Iterator[History]:
+async def history(tmp_path: Path) -> History:
     """Empty, and alone in this process."""
-    history = History.open(f"chdb://{tmp_path / 'history'}")
-    yield history
-    history.close()
+    return await history_of(tmp_path, [])
 
 
 @asynccontextmanager

@@ -81,13 +81,13 @@ def test_a_customer_shows_their_segments(marketing: Server, page: Page) -> None:
     expect(page.locator("#segments")).to_have_text("regulars")
 
 
-def test_without_rules_the_page_says_what_to_do(fresh_server: Server, page: Page) -> None:
+def test_without_rules_the_page_says_what_to_do(server: Server, page: Page) -> None:
     """No trigger, no segment, no review: each says so."""
-    open_live(page, f"{fresh_server.address}/ui/triggers")
+    open_live(page, f"{server.address}/ui/triggers")
     expect(page.locator("#no-triggers")).to_contain_text("triggers.toml")
     expect(page.locator("#reviews")).to_contain_text("Nothing waits")
     expect(page.locator("#segments")).to_contain_text("No segment")
-    page.goto(fresh_server.address)
+    page.goto(server.address)
     page.get_by_role("link", name="Triggers").click()
     page.wait_for_url("**/ui/triggers")
 

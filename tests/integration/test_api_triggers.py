@@ -1,15 +1,13 @@
 """Can a marketer see the rules in force, every decision with its reason, and say yes or no?"""
 
-import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from api.preview import PreviewStopped, preview
-from history.store import History
 from projections.triggers.expressions import compiled
 from projections.triggers.uplift import ENOUGH
 from schemas.events import Event
@@ -17,6 +15,7 @@ from streams.archive import Archive
 from tests.decisions import Decided
 from tests.integration.api_client import Api, api_over, order
 from tests.marketing import SEGMENTS, TRIGGERS, decided, told
+from tests.reporting import close, history_of
 
 
 class Reading:
@@ -44,15 +43,21 @@ class Reading:
         await self.api.settled()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _closed() -> Iterator[None]:
+    """The next module opens another engine: a process can have only one."""
+    yield
+    close()
+
+
 @pytest.fixture
 async def reading(tmp_path: Path) -> AsyncIterator[Reading]:
-    history = await asyncio.to_thread(History.open, f"chdb://{tmp_path / 'history'}")
+    history = await history_of(tmp_path, [])
     async with api_over(tmp_path, history) as api:
         archive = Archive(api.services.log, history.writer)
         await archive.start()
         yield Reading(api, archive)
         await archive.close()
-    await asyncio.to_thread(history.close)
 
 
 async def test_the_rules_in_force_are_shown_without_what_is_secret(reading: Reading) -> None:

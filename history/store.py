@@ -38,6 +38,7 @@ from history.timeline import Page, known_at, timeline
 from projections.triggers.uplift import Arm
 
 MERGE_EVERY_S = 30.0
+AT_ONCE = 3  # tables that the archive fills: one insert waits for the disk while two compute
 
 logger = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ class History:
     def __init__(
         self,
         writer: Client,
-        second: Client | None,
+        others: Sequence[Client],
         reader: Lane,
         analyst: Lane,
         reports: Lane,
@@ -64,8 +65,8 @@ class History:
         self._merger = merger
         self._guard = guard
         self._catalogue: Catalogue | None = None
-        self._second = second
-        self.writer = HistoryWriter(writer) if second is None else HistoryWriter(writer, second)
+        self._others = others
+        self.writer = HistoryWriter(writer, *others)
 
     @classmethod
     def open(cls, url: str, database: str | None = None, *, owner: bool = True) -> "History":
@@ -110,8 +111,8 @@ class History:
         embedded = isinstance(parse(url), Embedded)
         merger = lane("merger", WRITER) if embedded else None
         # of a server, the one session holds back what follows an insert that was given up
-        second = client(WRITER) if embedded else None
-        return cls(writer, second, reader, analyst, reports, merger, _guard(writer), mark)
+        others = [client(WRITER) for _ in range(AT_ONCE - 1)] if embedded else []
+        return cls(writer, others, reader, analyst, reports, merger, _guard(writer), mark)
 
     async def sql(
         self, query: str, parameters: Mapping[str, object] | None = None, max_rows: int = sql.MAX_ROWS
@@ -233,9 +234,8 @@ class History:
             self._merger.close(self._stop_merging)
             with suppress(DatabaseError):
                 self._client.command("SYSTEM START MERGES")
-        if self._second is not None:
-            self._second.close()
-        self._client.close()
+        for client in (*self._others, self._client):
+            client.close()
 
     def _stop(self) -> None:
         with suppress(DatabaseError):  # of a server that is away, or lets nobody kill: its own limits end it

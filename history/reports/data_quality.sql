@@ -79,11 +79,11 @@ FROM (
     FROM (
         SELECT source, multiIf(
             name IN ('email', 'e-mail', 'e_mail', 'mail'),
-            toNullable(match(value, '^[^\\s@<>,;]+@[\\p{L}\\p{N}-]+(\\.[\\p{L}\\p{N}-]+)*\\.\\p{L}{2,63}$')),
+            toNullable(match(value, '^[^\\s@<>,;]+@[\\p{L}\\p{N}-]+(\\.[\\p{L}\\p{N}-]+)*\\.\\p{L}{2,}$')),
             name IN ('phone', 'mobile', 'tel', 'telephone', 'fax'),
             match(replaceRegexpAll(value, '[\\s().\\-/]', ''), '^\\+?[0-9]{6,15}$'),
             name IN ('country', 'country_code'),
-            if(match(value, '^[A-Za-z]{2}$'), has(country_codes, upper(value)), match(value, '^\\p{L}[\\p{L}\\p{M} .\'’(),&-]+$')),
+            if(match(value, '^[A-Za-z]{2}$'), upper(value) IN (SELECT arrayJoin(country_codes)), match(value, '^\\p{L}[\\p{L}\\p{M} .\'’(),&-]+$')),
             name IN ('birthday', 'birth_date', 'birthdate', 'date_of_birth', 'born_on'),
             coalesce(toString(toDate32OrNull(value)) = value AND toDate32OrNull(value) <= toDate32(occurred_at), false),
             name IN ('postcode', 'postal_code', 'zip', 'zip_code', 'plz'),

@@ -187,7 +187,14 @@ def _is_allowed(name: str) -> bool:
 
 
 def _tree(query: str) -> exp.Expr:
-    statements = [statement for statement in sqlglot.parse(query, dialect="clickhouse") if statement]
+    try:
+        statements = [statement for statement in sqlglot.parse(query, dialect="clickhouse") if statement]
+    except (SqlglotError, RecursionError):
+        raise
+    except Exception as error:  # it takes some functions' arguments for granted: of map(1), a second one
+        raise QueryRefused(
+            "The query is not understood: check how many arguments each function takes."
+        ) from error
     if len(statements) != 1:
         raise QueryRefused(f"There is not exactly one statement: {READS}.")
     return statements[0]

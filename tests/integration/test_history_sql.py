@@ -202,3 +202,24 @@ async def test_no_mix_of_words_reads_outside(
         return
     assert CANARY not in str(answer.rows)
     assert secret.read_text() == CANARY
+
+
+async def test_no_function_takes_another_database_s_table(history: History) -> None:
+    """Each that is allowed is offered one where IN would read it: to all, it is an unknown column."""
+    client = history._client
+    client.command("CREATE DATABASE IF NOT EXISTS other")
+    client.command("CREATE TABLE IF NOT EXISTS other.secret (s String) ENGINE = Memory")
+    client.command(f"INSERT INTO other.secret VALUES ('{CANARY}')")
+    told = {}
+    try:
+        for name in sorted(FUNCTIONS):
+            try:
+                told[name] = str((await history.sql(f"SELECT {name}('{CANARY}', other.secret)")).rows)
+            except QueryRefused as refused:
+                if not re.search(
+                    r"[Uu]nknown .*identifier|not understood|IN needs|must be a constant", str(refused)
+                ):
+                    told[name] = str(refused)
+    finally:
+        client.command("DROP DATABASE other")
+    assert told == {}

@@ -120,9 +120,6 @@ class Catalogue:
             return Source(table, (column("occurred_at", alias) <= AS_OF, _could_be_processed(alias)))
         if module in TIMES:
             return Source(table, (column(TIMES[module], alias) <= AS_OF,))
-        if module == "customer_months" and as_of_is_given:
-            last_day = call("toLastDayOfMonth", column("month", alias))
-            return Source(table, (last_day <= call("toDate", AS_OF),))
         if as_of_is_given:
             raise BadForm(f"{module} tells only how things are now: leave out as_of.", "as_of")
         return Source(table, ())

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -264,6 +265,31 @@ async def test_months_end_with_what_was_known_then(history: History) -> None:
     query = f"SELECT {columns} FROM customer_months ORDER BY month"
     rows = history._client.query(query).result_rows
     assert rows == [("2022-01-01", 1, 10, 1, 23), ("2022-02-01", 1, 10, 0, 51), ("2022-03-01", 2, 15, 1, 0)]
+
+
+async def test_months_as_of_a_moment_are_those_without_what_came_later(history: History) -> None:
+    """An order, a cancellation, a stage or a rate told after it changes no month before it."""
+    early = [
+        BaseCurrencySet(**set_at("base", START), currency="USD"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="2"),  # type: ignore[arg-type]
+        OrderPlaced(**common(1, START), order_id="o1", amount_minor=10, currency="EUR"),  # type: ignore[arg-type]
+        OrderPlaced(**common(2, START + 40 * DAY_MS), order_id="o2", amount_minor=5, currency="USD"),  # type: ignore[arg-type]
+    ]
+    later = START + 40 * DAY_MS + 1
+    late = [
+        ExchangeRateSet(**set_at("eur2", later), currency="EUR", base_currency="USD", rate="3"),  # type: ignore[arg-type]
+        OrderCancelled(**common(3, later), order_id="o1"),  # type: ignore[arg-type]
+        OrderPlaced(**common(4, later), order_id="o3", amount_minor=7, currency="USD"),  # type: ignore[arg-type]
+    ]
+    query = "SELECT * FROM {} ORDER BY month"
+    archive(history, EVENTS, {0: records(*early)})
+    known = history._client.query(query.format("customer_months")).result_rows
+    assert [row[4] for row in known] == [20, 25]
+    archive(history, EVENTS, {0: records(*early, *late)})
+    moment = datetime.fromtimestamp((later - 1) / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    then = query.format(f"customer_months_at(as_of = '{moment}')")
+    assert history._client.query(then).result_rows == known
+    assert history._client.query(query.format("customer_months")).result_rows != known
 
 
 async def test_the_greatest_amounts_are_converted_exactly(history: History) -> None:

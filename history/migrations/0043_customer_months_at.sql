@@ -1,20 +1,8 @@
-CREATE OR REPLACE VIEW customer_months (
-    month Date COMMENT 'First day of the month, UTC; the state is that of its end, or of now for the month that goes on.',
-    customer_id String COMMENT 'Pseudonymous id of the customer.',
-    stage String COMMENT 'Lifecycle stage announced last by then; prospect before one was.',
-    orders UInt64 COMMENT 'Orders so far, without cancelled ones.',
-    net_base_minor Nullable(Int64) COMMENT 'Paid so far less refunds known now, in the base currency. Minor units.',
-    orders_in_month UInt64 COMMENT 'Orders within the month.',
-    net_in_month_base_minor Nullable(Int64) COMMENT 'Net of the orders of the month, in the base currency. Minor units.',
-    recency_days Int64 COMMENT 'Whole days from the latest order to the end of the month, or to now.',
-    r Nullable(UInt8) COMMENT 'Recency score, 1 (worst) to 5, by the boundaries in force then; null before there were any.',
-    f Nullable(UInt8) COMMENT 'Frequency score by the boundaries in force then; null where they had a window.',
-    m Nullable(UInt8) COMMENT 'Monetary score by the boundaries in force then; null where they had a window.'
-) AS
+CREATE OR REPLACE VIEW customer_months_at AS
 WITH
-    (SELECT max(occurred_at) FROM records WHERE topic = 'headwater.events') AS now_known,
+    (SELECT max(occurred_at) FROM records WHERE topic = 'headwater.events' AND occurred_at <= {as_of:DateTime64(3, 'UTC')}) AS now_known,
     (SELECT arraySort(groupArray((occurred_at, r, f, m_minor, window_days)))
-     FROM (SELECT DISTINCT occurred_at, r, f, m_minor, window_days FROM RfmBoundariesSet FINAL)) AS told,
+     FROM (SELECT DISTINCT occurred_at, r, f, m_minor, window_days FROM RfmBoundariesSet FINAL WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')})) AS told,
     least(toDateTime64(addMonths(month, 1), 3, 'UTC'), assumeNotNull(now_known) + toIntervalMillisecond(1)) AS until,
     arrayFilter(part -> part.1 <= month, months) AS past,
     arrayLast(set -> set.1 < until, told) AS boundaries,
@@ -33,7 +21,7 @@ FROM (
     FROM (
         SELECT customer_id, toDate(toStartOfMonth(placed_at)) AS began, count() AS number, sum(toInt128(base_minor)) AS net,
                max(placed_at) AS last_at
-        FROM orders
+        FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
         WHERE NOT cancelled
         GROUP BY customer_id, began
     )
@@ -41,8 +29,8 @@ FROM (
 ) AS bought
 LEFT JOIN (
     SELECT customer_id, arrayMap(move -> (move.2, move.3), arraySort(groupArray((offset, occurred_at, to_stage)))) AS moves
-    FROM transitions
+    FROM transitions_at(as_of = {as_of:DateTime64(3, 'UTC')})
     GROUP BY customer_id
 ) AS moved USING (customer_id)
 ARRAY JOIN arrayMap(n -> addMonths(months[1].1, n), range(toUInt32(dateDiff('month', months[1].1, toDate(assumeNotNull(now_known))) + 1))) AS month
-COMMENT 'Each customer at the end of each month, from that of the first order on.'
+COMMENT 'Each customer at the end of each month, from that of the first order on. Of the events up to as_of.'

@@ -1,4 +1,4 @@
-"""Are funnel, transitions, leads, pipeline and win-back what pandas makes of the same events?"""
+"""Are funnel, transitions, leads, opportunities and win-back what pandas makes of the same events?"""
 
 import random
 from pathlib import Path
@@ -23,6 +23,7 @@ from tests.integration.reports.shop import DAY_MS, HOUR_MS, at, converter, engin
 from tests.reporting import answer, history_of, told
 
 STAGES = ("prospect", "new", "active", "at_risk", "dormant", "churned", "won_back")
+REASONS = (None, "", "too dear", "太慢")
 WORTH = (OpportunityOpened, OpportunityStageChanged, OpportunityClosed)
 MOMENTS = [("2025-06-21T00:00:00Z", "UTC"), ("2024-08-03T05:00:00Z", "America/Los_Angeles")]
 
@@ -141,7 +142,8 @@ def _opportunity(
         }
 
     owner = chance.choice(("ann", "bob"))
-    opened = {**about, "stage": "qualified", "lead_id": lead_id, "owner_id": owner, **worth()}
+    named = {"lead_id": lead_id, "campaign_id": ("fair", None)[n % 2], "owner_id": owner if n % 11 else None}
+    opened = {**about, "stage": "qualified", **named, **worth()}
     events: list[Event] = [OpportunityOpened(**opened, **stamp(moment))]
     for stage in ("offer", "contract")[: chance.randrange(3)]:
         moment += chance.randrange(1, 40) * DAY_MS
@@ -150,6 +152,7 @@ def _opportunity(
         moment += chance.randrange(1, 40) * DAY_MS
         amount = chance.choice((None, 7_777))
         closed = {"amount_minor": amount, "currency": None if amount is None else "EUR"}
+        closed["reason"] = REASONS[(n + k) % 4]
         outcome = chance.choice(("won", "won", "lost"))
         events.append(OpportunityClosed(**about, outcome=outcome, **closed, **stamp(moment)))
     return events
@@ -165,11 +168,14 @@ def opportunities(events: list[Event], as_of: str) -> pd.DataFrame:
             row = {
                 "customer": e.customer_id,
                 "lead": e.lead_id,
+                "campaign": e.campaign_id,
                 "owner": e.owner_id,
                 "opened": e.occurred_at,
                 "closed": None,
             }
-            rows[e.opportunity_id] = row | dict.fromkeys(("outcome", "amount", "probability", "closes"))
+            rows[e.opportunity_id] = row | dict.fromkeys(
+                ("outcome", "reason", "amount", "probability", "closes")
+            )
         if isinstance(e, OpportunityOpened | OpportunityStageChanged):
             row = rows[e.opportunity_id]
             row["stage"] = e.stage if isinstance(e, OpportunityOpened) else e.to_stage
@@ -177,7 +183,7 @@ def opportunities(events: list[Event], as_of: str) -> pd.DataFrame:
             row["probability"] = row["probability"] if e.probability is None else e.probability
             row["closes"] = row["closes"] if e.expected_close_on is None else e.expected_close_on
         if isinstance(e, OpportunityClosed):
-            rows[e.opportunity_id] |= {"closed": e.occurred_at, "outcome": e.outcome}
+            rows[e.opportunity_id] |= {"closed": e.occurred_at, "outcome": e.outcome, "reason": e.reason}
         if isinstance(e, WORTH) and e.amount_minor is not None:
             rows[e.opportunity_id]["amount"] = convert(e.amount_minor, e.currency)
     frame = pd.DataFrame(rows.values())
@@ -254,6 +260,46 @@ async def test_lead_conversion(tmp_path: Path, as_of: str, timezone: str, since:
     same(found, pd.DataFrame(rows, columns=found.columns))
 
 
+@pytest.mark.parametrize("since", [None, "2024-03-10"])
+@pytest.mark.parametrize("by", ["owner", "month", "origin", "reason"])
+@pytest.mark.parametrize(("as_of", "timezone"), [MOMENTS[0], ("2024-12-01T05:00:00Z", "America/Los_Angeles")])
+async def test_opportunity_conversion(
+    tmp_path: Path, as_of: str, timezone: str, by: str, since: str | None
+) -> None:
+    """Won, lost or still open then, whether or not they name a lead; of the running month nothing yet."""
+    events = selling()
+    history = await history_of(tmp_path, events)
+    asked = {"by": by, "since": since}
+    found = await answer(history, "opportunity_conversion", as_of=as_of, timezone=timezone, **asked)
+    each = opportunities(events, as_of)
+    opened = local(each["opened"], timezone)
+    each["month"] = opened.dt.strftime("%Y-%m")
+    each["origin"] = np.where(
+        each["lead"].notna(), "lead", np.where(each["campaign"].notna(), "campaign", "neither")
+    )
+    each["reason"] = each["reason"].where(each["reason"] != "")
+    each = each[opened >= pd.Timestamp(since or "1970-01-01")]
+    each = each[(each["outcome"] == "lost") | (by != "reason")]
+    running = pd.Timestamp(as_of).tz_convert(timezone).strftime("%Y-%m")
+    rows: list[tuple[Any, ...]] = []
+    for value, part in each.groupby(by, dropna=False):
+        won, lost = part[part["outcome"] == "won"], part[part["outcome"] == "lost"]
+        ended = len(won) + len(lost)
+        measures = (
+            *(len(part), len(won), len(lost), len(part) - ended),
+            len(won) / ended if ended and by != "reason" else None,
+            *(won["amount"].sum(), lost["amount"].sum()),
+            ((part["closed"] - part["opened"]) / DAY_MS).median(),
+        )
+        told_of = None if pd.isna(value) else value
+        rows.append((told_of, *([None] * 8 if value == running else measures)))
+    rows.sort(key=lambda row: (0 if by == "month" else -row[1], row[0] is None, str(row[0]).encode("utf-8")))
+    assert len(rows) > (1 if since is None else 0)
+    assert by != "month" or rows[-1][1] is None
+    assert by == "month" or any(row[6] + row[7] for row in rows)
+    same(found, pd.DataFrame(rows, columns=found.columns, dtype=object))
+
+
 @pytest.mark.parametrize(
     ("as_of", "timezone", "away_days", "after_days"),
     [("1998-06-30T00:00:00Z", "UTC", 180, 90), ("1998-03-31T09:00:00Z", "Asia/Tokyo", 120, 30)],
@@ -298,7 +344,11 @@ async def test_win_back_of_cdnow(
 
 
 @pytest.mark.parametrize(
-    "name", ["lifecycle_funnel", "stage_transitions", "pipeline", "lead_conversion", "win_back"]
+    "name",
+    [
+        *("lifecycle_funnel", "stage_transitions", "pipeline", "lead_conversion", "win_back"),
+        "opportunity_conversion",
+    ],
 )
 async def test_without_any_event_there_is_no_data_yet(tmp_path: Path, name: str) -> None:
     """The answer has no rows, and says so."""

@@ -13,6 +13,7 @@ week = { unit = "date", means = "Monday of the week." }
 units = { unit = "count", means = "By Holt-Winters' additive smoothing with a damped trend: weights on a grid, by the error one week ahead; never below 0; of at most 156 weeks. A season of 52 weeks where there is history for it." }
 low = { unit = "count", means = "Lower end of the interval: units plus a low one of the errors that forecasts of this product as far ahead have made." }
 high = { unit = "count", means = "Its upper end." }
+method = { unit = "text", means = "What was done for this product, with the season." }
 coverage = { unit = "share", means = "Back-tested on rolling origins: of the tested weeks of this product, those that lay within the intervals of what was known then." }
 tested = { unit = "count", means = "So many values of the product were tested." }
 """
@@ -48,7 +49,7 @@ def report(
     ask: Ask, *, top: int, weeks: int, interval: float, as_of: datetime, timezone: str
 ) -> Mapping[str, Sequence[object]]:
     found = ask(UNITS, top=top)
-    names = ("product", "week", "units", "low", "high", "coverage", "tested")
+    names = ("product", "week", "units", "low", "high", "method", "coverage", "tested")
     if not found.num_rows:
         return {name: [] for name in names}
     seen = found.column("longest")[0].as_py()
@@ -65,12 +66,14 @@ def report(
     today = as_of.astimezone(ZoneInfo(timezone)).date()
     monday = today - timedelta(days=today.weekday())
     products = found.column("sku").to_pylist()
+    seasonal = f", season of {season} weeks" if season > 1 else ", no season"
     return {
         "product": [product for product in products for _ in range(weeks)],
         "week": [monday + timedelta(weeks=week) for _ in products for week in range(weeks)],
         "units": told.mean.ravel().tolist(),
         "low": told.low.ravel().tolist(),
         "high": told.high.ravel().tolist(),
+        "method": [f"Holt-Winters, additive, damped trend{seasonal}"] * len(products) * weeks,
         "coverage": np.repeat(told.coverage, weeks).tolist(),
         "tested": [told.tested] * len(products) * weeks,
     }

@@ -137,16 +137,17 @@ async def test_demand(tmp_path: Path, as_of: str, timezone: str, season: int) ->
     weeks = pd.period_range(frame["week"].min(), running - 1, freq="W-SUN")
     late = frame[frame["week"] >= running - 26].groupby("sku")["units"].sum()
     best = sorted(late.index, key=lambda sku: (-late[sku], sku))[:2]
+    seasonal = "season of 52 weeks" if season > 1 else "no season"
+    method = f"Holt-Winters, additive, damped trend, {seasonal}"
     rows = []
     for sku in best:
         units = frame[frame["sku"] == sku].groupby("week")["units"].sum().reindex(weeks, fill_value=0)
         mean, low, high, coverage, tested = Peer(units, 3, season).expected(0.8)
         starts = [(running + step).start_time.date() for step in range(3)]
-        rows += list(zip([sku] * 3, starts, mean, low, high, [coverage] * 3, [tested] * 3, strict=True))
+        rows += [(sku, *each, method, coverage, tested) for each in zip(starts, mean, low, high, strict=True)]
     expected = pd.DataFrame(rows, columns=found.columns)
-    assert found[["product", "week", "tested"]].values.tolist() == (
-        expected[["product", "week", "tested"]].values.tolist()
-    )
+    exact = ["product", "week", "method", "tested"]
+    assert found[exact].values.tolist() == expected[exact].values.tolist()
     for name in ("units", "low", "high", "coverage"):
         assert list(found[name]) == pytest.approx(list(expected[name])), name
 

@@ -9,7 +9,8 @@ SELECT campaign_id, customer_id, nullIf(send.2, '') AS message_id, nullIf(send.3
        arrayReduce('minOrNull', arrayMap(one -> one.2, arrayFilter(one -> one.1 = 'complained' AND if(one.3 = '', one.2 >= send.1 AND one.2 < next_at, one.3 = send.2), responses))) AS complained_at,
        arrayReduce('minOrNull', arrayMap(one -> one.2, arrayFilter(one -> one.1 = 'unsubscribed' AND if(one.3 = '', one.2 >= send.1 AND one.2 < next_at, one.3 = send.2), responses))) AS unsubscribed_at
 FROM (
-    SELECT campaign_id, customer_id, arraySort(groupArrayIf((at, message, content), what = 'sent')) AS sends,
+    SELECT campaign_id, customer_id, arraySort(groupArrayIf((at, message, content), what = 'sent')) AS told,
+           arrayFilter((one, nth) -> one.2 = '' OR nth = 1, told, arrayEnumerateUniq(told.2)) AS sends,
            arrayMap(one -> (one.1, one.2, if(has(sends.2, one.3), one.3, '')), groupArrayIf((what, at, message), what != 'sent')) AS responses
     FROM (
         SELECT campaign_id, customer_id, 'sent' AS what, occurred_at AS at, coalesce(message_id, '') AS message,
@@ -53,4 +54,4 @@ FROM (
 )
 ARRAY JOIN sends AS send, arrayPushBack(arrayMap(each -> each.1, arrayPopFront(sends)), toDateTime64('2299-12-31 23:59:59.999', 3, 'UTC')) AS next_at
 LEFT JOIN exchange_rates_at(as_of = {as_of:DateTime64(3, 'UTC')}) AS rates ON rates.currency = send.3.4
-COMMENT 'Each message of a campaign with what the customer did: a response belongs to the message that it names, if that was sent, else to the latest of the campaign before it. Of the events up to as_of.'
+COMMENT 'Each message of a campaign, one that was told again as it was told first, with what the customer did: a response belongs to the message that it names, if that was sent, else to the latest of the campaign before it. Of the events up to as_of.'

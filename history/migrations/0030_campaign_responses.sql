@@ -16,4 +16,4 @@ CREATE OR REPLACE VIEW campaign_responses (
 SELECT campaign_id, customer_id, message_id, variant, channel, sent_at, cost_base_minor, opened_at,
        clicked_at, redeemed_at, bounced_at, complained_at, unsubscribed_at
 FROM campaign_responses_at(as_of = toDateTime64('2299-12-31 23:59:59.999', 3, 'UTC'))
-COMMENT 'Each message of a campaign with what the customer did: a response belongs to the message that it names, if that was sent, else to the latest of the campaign before it.'
+COMMENT 'Each message of a campaign, one that was told again as it was told first, with what the customer did: a response belongs to the message that it names, if that was sent, else to the latest of the campaign before it.'

@@ -196,6 +196,31 @@ async def test_a_response_belongs_to_its_message_else_to_the_latest_before_it(hi
     assert [row[2] for row in found] == [None, 15, 99]
 
 
+async def test_a_message_that_was_told_again_is_one(history: History) -> None:
+    """As it was told first, to each customer; those without an id are many."""
+    again = {"campaign_id": "spring", "message_id": "m1"}
+    archived = [
+        CampaignSent(**common(1, START + 10), **again, variant="b"),  # type: ignore[arg-type]
+        CampaignSent(**common(2, START), **again, variant="a"),  # type: ignore[arg-type]
+        CampaignSent(**common(3, START, "bob"), **again),  # type: ignore[arg-type]
+        CampaignSent(**common(4, START + 30), campaign_id="summer", message_id="m1"),  # type: ignore[arg-type]
+        CampaignSent(**common(5, START + 40), campaign_id="spring"),  # type: ignore[arg-type]
+        CampaignSent(**common(6, START + 50), campaign_id="spring"),  # type: ignore[arg-type]
+        CampaignOpened(**common(7, START + 20), **again),  # type: ignore[arg-type]
+        CampaignClicked(**common(8, START + 15), campaign_id="spring"),  # type: ignore[arg-type]
+    ]
+    archive(history, EVENTS, {0: records(*archived)})
+    columns = "customer_id, campaign_id, message_id, variant, opened_at IS NOT NULL, clicked_at IS NOT NULL"
+    query = f"SELECT {columns} FROM campaign_responses ORDER BY sent_at, customer_id"
+    assert history._client.query(query).result_rows == [
+        ("ann", "spring", "m1", "a", 1, 1),
+        ("bob", "spring", "m1", None, 0, 0),
+        ("ann", "summer", "m1", None, 0, 0),
+        ("ann", "spring", None, None, 0, 0),
+        ("ann", "spring", None, None, 0, 0),
+    ]
+
+
 async def test_tickets_and_opportunities_have_their_latest_state(history: History) -> None:
     """Open until they end; of each field the latest that was told."""
     deal = {"opportunity_id": "d1"}

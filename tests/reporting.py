@@ -1,11 +1,12 @@
 """How do tests ask a report? Over a history in which some events are archived, and nothing else."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
+from history import report_files
 from history.archive import HistoryWriter
 from history.reporting import Answer
 from history.store import History
@@ -76,6 +77,14 @@ def archive(history: History, events: Iterable[Event]) -> None:
     for topic, run in runs.items():
         assert history.writer.write(topic, {0: run}) == []
         history.writer.note(topic, {0: len(run)})
+
+
+def questions() -> Iterator[tuple[str, dict[str, str]]]:
+    """Each standard report as it is, and with each choice that it has."""
+    for report in report_files.discover().reports:
+        yield report.name, {}
+        for parameter in report.parameters:
+            yield from ((report.name, {parameter.name: choice}) for choice in parameter.choices)
 
 
 def close() -> None:

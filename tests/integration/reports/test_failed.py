@@ -7,12 +7,11 @@ from pathlib import Path
 import pandas as pd
 from msgspec.structs import replace
 
-from history import report_files
 from history.store import History
 from schemas.events import CompetitorNoted, CustomerEvent, CustomerRegistered, Event, ProcessingFailed
 from tests.integration.reports import test_behaviour_reports, test_promotion_reports
 from tests.integration.reports.small_shop import shop
-from tests.reporting import TOPICS, answer, history_of
+from tests.reporting import TOPICS, answer, history_of, questions
 
 END = "2025-06-30T12:00:00Z"
 TELLS_OF_FAILURES = {"data_quality"}
@@ -46,15 +45,11 @@ def failed(events: list[Event]) -> Iterator[Event]:
 
 async def answers(history: History) -> dict[tuple[str, ...], pd.DataFrame]:
     """Of each report as it is, and with each choice that it has."""
-    found = {}
-    for report in report_files.discover().reports:
-        if report.name in TELLS_OF_FAILURES:
-            continue
-        choices = [(each.name, one) for each in report.parameters for one in each.choices]
-        for chosen in [(), *choices]:
-            asked = dict([chosen]) if chosen else {}
-            found[(report.name, *chosen)] = await answer(history, report.name, as_of=END, **asked)
-    return found
+    return {
+        (name, *asked.values()): await answer(history, name, as_of=END, **asked)
+        for name, asked in questions()
+        if name not in TELLS_OF_FAILURES
+    }
 
 
 async def test_what_could_not_be_processed_is_in_no_report(tmp_path: Path) -> None:

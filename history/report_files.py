@@ -93,7 +93,10 @@ class _FrontMatter(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def discover() -> Found:
-    """Every report of the folder, by name; a file that is none does not keep the others away."""
+    """Every report of the folder, by name; a file that is none does not keep the others away.
+
+    Queries are only read; `History.reports` has ClickHouse check them.
+    """
     reports: list[Report] = []
     broken: list[Broken] = []
     for file in _files():

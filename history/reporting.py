@@ -2,23 +2,27 @@
 
 import inspect
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 import pyarrow as pa
+import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from history import report_files, sql
-from history.client import no_answer
-from history.guard import Guard
+from history.client import HistoryUnavailable, no_answer
+from history.guard import Guard, Guarded, QueryRefused
 from history.report_files import BadReport, Report, find, names
 from history.report_values import BadParameter, Value, check_timezone, nearest, values
 from history.watching import TooLong, Watch
 
 T = TypeVar("T")
+
+logger = structlog.get_logger(__name__)
 
 MAX_ROWS = 100_000  # of an answer
 STOPPED = {
@@ -26,6 +30,7 @@ STOPPED = {
     sql.MEMORY: "The report was stopped at 1.5 GiB of memory",
     sql.RESULT_SIZE: "The report was stopped at 256 MiB of answer",
 }
+PASSING = frozenset({202, 394})  # too many queries at once, and one that was cancelled
 # of a function, which nobody could stop from outside
 COMPUTING_S = 8.0  # of Python beside its queries; within what a process has to exit
 MOST_QUERIES = 10
@@ -61,6 +66,13 @@ class UnknownReport(LookupError):
 
 class CannotAnswer(Exception):
     """Raised by a report that has too little to go by; the message is the answer's note, one sentence."""
+
+
+# what a report in Python raises that is no fault of its own, or says what the fault is
+WITH_A_MEANING = (
+    *(BadParameter, BadReport, CannotAnswer, QueryRefused, sql.QueryStopped),
+    *(DatabaseError, HistoryUnavailable),
+)
 
 
 class Asked(NamedTuple):
@@ -126,18 +138,34 @@ class Ask:
         except TooLong:
             raise self._over(f"after computing for {COMPUTING_S:g} s") from None
 
+    def columns(self, query: str, **parameters: Value) -> list[str]:
+        """What the columns of one SELECT are called, of which nothing runs; raises as a call does."""
+        with self._refused():
+            guarded, given = self._prepared(query, parameters)
+            described = self._client.query(f"DESCRIBE ({guarded.query})", parameters=given or None)
+        return [name for name, *_ in described.result_rows]
+
     def _answer(self, query: str, parameters: dict[str, Value]) -> pa.Table:
-        try:
-            guarded = sql.checked(self._client, self._guard, query)
-            always = {name: value for name, value in self._always.items() if name in guarded.parameters}
-            given = sql.given(guarded.parameters, always | parameters)
+        with self._refused():
+            guarded, given = self._prepared(query, parameters)
             self.asked.append(Asked(inspect.cleandoc(query), dict(given)))
             found = self._client.raw_query(guarded.query, parameters=given or None, fmt="Arrow")
+        return pa.ipc.open_file(found).read_all()
+
+    def _prepared(self, query: str, parameters: dict[str, Value]) -> tuple[Guarded, dict[str, Value]]:
+        guarded = sql.checked(self._client, self._guard, query)
+        always = {name: value for name, value in self._always.items() if name in guarded.parameters}
+        return guarded, sql.given(guarded.parameters, always | parameters)
+
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        """ClickHouse's errors become QueryRefused or QueryStopped, but where it gives no answer."""
+        try:
+            yield
         except DatabaseError as error:
             if no_answer(error):
                 raise
             raise sql.told(error, self._stopped) from error
-        return pa.ipc.open_file(found).read_all()
 
     def _over(self, where: str) -> sql.QueryStopped:
         return sql.QueryStopped(f"The report was stopped {where}: ask for {self._narrower}.")
@@ -161,20 +189,45 @@ def check(as_of_ms: int, timezone: str) -> None:
 def run(
     client: Client, guard: Guard, report: Report, given: Mapping[str, object], as_of_ms: int, timezone: str
 ) -> Answer:
-    """Answer the report; raises BadParameter, QueryRefused, QueryStopped, or BadReport where it is wrong."""
+    """Answer the report; raises BadParameter, QueryStopped, or BadReport where the report is wrong.
+
+    Raises QueryRefused where ClickHouse does not take a value that was given, or the query was cancelled.
+    """
     parameters = values(report.parameters, given)
 
     def told(ask: Ask) -> tuple[Report, pa.Table]:
-        if report.sql is not None:
-            return report, ask(report.sql, **parameters)
-        assert report.file is not None
-        moment = EPOCH + timedelta(milliseconds=as_of_ms)
-        function = partial(
-            report_files.function(report.file), ask, **parameters, as_of=moment, timezone=timezone
-        )
-        return report, ask.computed(lambda: _table(report, function()))
+        try:
+            if report.sql is not None:
+                return report, ask(report.sql, **parameters)
+            assert report.file is not None
+            moment = EPOCH + timedelta(milliseconds=as_of_ms)
+            function = partial(
+                report_files.function(report.file), ask, **parameters, as_of=moment, timezone=timezone
+            )
+            return report, ask.computed(lambda: _computed(report, function))
+        except QueryRefused as refused:
+            if given and isinstance(refused, sql.ValueRefused):
+                raise
+            raise _told_of(refused) from refused.__cause__
 
     return answered(client, guard, report, parameters, as_of_ms, timezone, told)
+
+
+def check_query(client: Client, guard: Guard, report: Report) -> None:
+    """Raises BadReport where the query of a report cannot be asked; nothing of it runs."""
+    assert report.sql is not None
+    try:
+        ask = Ask(client, guard, report, 0, "UTC")
+        names = ask.columns(report.sql, **values(report.parameters, {}))
+    except QueryRefused as refused:
+        raise _told_of(refused) from refused.__cause__
+    _check_names(report, names)
+
+
+def _told_of(refused: QueryRefused) -> QueryRefused | BadReport:
+    """That the report is wrong, where its query is refused whenever it is asked."""
+    passes = getattr(refused.__cause__, "code", None) in PASSING
+    return refused if passes else BadReport(str(refused))
 
 
 def answered(
@@ -221,6 +274,18 @@ def clickhouse_time(at_ms: int) -> str:
     return (EPOCH + timedelta(milliseconds=at_ms)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
 
 
+def _computed(report: Report, function: Callable[[], Mapping[str, Sequence[object]]]) -> pa.Table:
+    """What the function answers; raises BadReport where it fails, which is then in the engine's log too."""
+    try:
+        return _table(report, function())
+    except WITH_A_MEANING:
+        raise
+    except (Exception, SystemExit) as error:
+        logger.error("report_failed", report=report.name, error=repr(error), exc_info=error)
+        told = f"{type(error).__name__}: {error}"[:500]
+        raise BadReport(f"Its function fails ({told}): correct it.") from error
+
+
 def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:
     """Columns of plain values, in the order of the declaration where the names agree; NaN becomes null."""
     order = [column.name for column in report.columns if column.name in told]
@@ -230,12 +295,7 @@ def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:
 
 def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
     """The table with its money as decimals and its times as times; raises BadReport."""
-    declared = [column.name for column in report.columns]
-    if table.column_names != declared:
-        raise BadReport(
-            f"{report.name} answers {', '.join(table.column_names)} and declares {', '.join(declared)}: "
-            "make them the same."
-        )
+    _check_names(report, table.column_names)
     for at, column in enumerate(report.columns):
         kind = table.schema.field(at).type
         if column.unit == "money":
@@ -246,6 +306,15 @@ def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
             seconds = table.column(at).cast(pa.int64()).cast(pa.timestamp("s", "UTC"))
             table = table.set_column(at, column.name, seconds)
     return table
+
+
+def _check_names(report: Report, names: list[str]) -> None:
+    declared = [column.name for column in report.columns]
+    if names != declared:
+        raise BadReport(
+            f"{report.name} answers {', '.join(names)} and declares {', '.join(declared)}: "
+            "make them the same."
+        )
 
 
 def _money(minor: pa.ChunkedArray, digits: int) -> pa.Array:

@@ -28,6 +28,10 @@ CANONICAL = "SELECT formatQuerySingleLine({query:String})"
 FORMAT = "JSONCompactEachRowWithNamesAndTypes"
 
 
+class ValueRefused(QueryRefused):
+    """A value of a parameter is none of its type."""
+
+
 class QueryStopped(RuntimeError):
     """The query went over a limit; the message is one sentence that says what to do."""
 
@@ -120,5 +124,5 @@ def told(error: DatabaseError, stopped: Mapping[int, str]) -> Exception:
         return QueryRefused("There is more than one statement: write one SELECT.")
     words = NOISE.sub("", said(error)).strip()[:500]
     if error.code == BAD_PARAMETER:
-        return QueryRefused(f"ClickHouse refuses a parameter, so correct it: {words}", "parameters")
+        return ValueRefused(f"ClickHouse refuses a parameter, so correct it: {words}", "parameters")
     return QueryRefused(f"ClickHouse refuses the query, so correct it: {words}")

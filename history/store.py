@@ -10,7 +10,7 @@ import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import catalogue, ddl, merging, migrations, own_answer, reporting, saved, sql
+from history import catalogue, ddl, merging, migrations, own_answer, report_files, reporting, saved, sql
 from history.address import BadAddress, Embedded, parse
 from history.archive import HistoryWriter
 from history.client import (
@@ -25,14 +25,14 @@ from history.client import (
     connect,
 )
 from history.decisions import Activity, Decision, Wanted, activity, decisions, steps
-from history.guard import Guard
+from history.guard import Guard, QueryRefused
 from history.lane import Lane
 from history.outcomes import arms
 from history.own import Form
 from history.own_answer import Explanation, Own
 from history.own_fields import Catalogue
 from history.predictions import Prediction, latest
-from history.report_files import Report
+from history.report_files import BadReport, Broken, Found, Report
 from history.saved import SavedQuery, SavedReport
 from history.timeline import Page, known_at, timeline
 from projections.triggers.uplift import Arm
@@ -65,6 +65,7 @@ class History:
         self._merger = merger
         self._guard = guard
         self._catalogue: Catalogue | None = None
+        self._faults: dict[object, str | None] = {}  # of the queries that were checked
         self._others = others
         self.writer = HistoryWriter(writer, *others)
 
@@ -125,6 +126,33 @@ class History:
     async def schema(self) -> catalogue.Schema:
         """The tables and views that may be asked."""
         return await self._reader.run(catalogue.schema)
+
+    async def reports(self) -> Found:
+        """Every standard report, and the files that are none; a query is checked once, until it changes."""
+        found = await asyncio.to_thread(report_files.discover)
+        faults: dict[object, str | None] = {}
+        reports, broken = [], list(found.broken)
+        for report in found.reports:
+            key = (report.name, report.sql, report.parameters, report.columns)
+            if key in self._faults:
+                faults[key] = self._faults[key]
+            elif report.sql is not None:
+                with suppress(sql.QueryStopped, QueryRefused):  # which the next time may pass
+                    faults[key] = await self._fault(report)
+            if (error := faults.get(key)) is None:
+                reports.append(report)
+            else:
+                broken.append(Broken(f"{report.name}.sql", error))
+        self._faults = faults
+        return Found(tuple(reports), tuple(sorted(broken, key=lambda each: each.name)))
+
+    async def _fault(self, report: Report) -> str | None:
+        """Why its query cannot be asked, in a sentence."""
+        try:
+            await self._reports.run(lambda client: reporting.check_query(client, self._guard, report))
+        except BadReport as error:
+            return str(error)
+        return None
 
     async def report(
         self, name: str, given: Mapping[str, object], as_of_ms: int, timezone: str

@@ -34,7 +34,7 @@ router = APIRouter(tags=["history"], dependencies=[Depends(refuse_other_sites)])
 )
 async def list_reports(services: Used) -> Response:
     """What each answers, with its parameters, the meaning of its columns, and its chart; then your own."""
-    found = await asyncio.to_thread(report_files.discover)
+    found = await services.history.reports()
     items = [report_answers.report_body(report) for report in found.reports]
     own, broken = own_reports.listed(await services.history.saved_reports())
     return answers.answer(ReportList([*items, *own], [*found.broken, *broken]))

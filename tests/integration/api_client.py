@@ -19,12 +19,13 @@ from api.live import Live
 from api.models import Models
 from api.read_model import ReadModel
 from api.services import Services
-from history import reporting
+from history import report_files, reporting
 from history.catalogue import Schema, Table
 from history.decisions import Activity, Decision, Endpoint, Wanted
 from history.guard import QueryRefused
 from history.own import BadForm, Form
 from history.own_answer import Explanation, Own
+from history.report_files import Found
 from history.report_values import values
 from history.saved import SavedQuery, SavedReport
 from history.sql import Answer, Column
@@ -88,6 +89,9 @@ class FakeHistory:
 
     async def schema(self) -> Schema:
         return Schema([Table("events", "view", "What happened.", [], [])])
+
+    async def reports(self) -> Found:
+        return report_files.discover()
 
     async def report(
         self, name: str, given: Mapping[str, object], as_of_ms: int, timezone: str

@@ -123,6 +123,128 @@ async def test_a_report_that_fails_as_it_is_imported_is_listed_as_broken(api: Ap
     assert (await api.get("/reports/spent", as_of="2024-01-01T00:00:00Z"))["rows"]
 
 
+COUNTED = """-- How many?
+-- ---
+-- title = "Counted"
+-- group = "performance"
+-- [parameters]
+-- least = { kind = "integer", default = 0, means = "At least so many." }
+-- only = { kind = "text", means = "Only this." }
+-- [columns]
+-- n = { unit = "count", means = "How many." }
+"""
+QUERY = (
+    "SELECT count() AS n FROM OrderPlaced"
+    " WHERE amount_minor > {least:Int64} AND {only:Nullable(String)} IS NULL"
+)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELEC 1 AS n", "ClickHouse refuses the query, so correct it: Syntax error"),
+        (QUERY.replace("count()", "sum(amount)"), "Unknown expression"),
+        (QUERY.replace("OrderPlaced", "file('/x')"), "The function 'file' is not available"),
+        (QUERY.replace("OrderPlaced", "system.one"), "The tables of system are not open"),
+        (QUERY.replace("OrderPlaced", "OrdersPlaced"), "There is no table 'OrdersPlaced'"),
+        (QUERY.replace("{least:Int64}", "{most:Int64}"), "The parameter 'most' has no value"),
+        (QUERY.replace("{least:Int64}", "1"), "The query has no parameter 'least'"),
+        (QUERY.replace("AS n", "AS m"), "counted answers m and declares n: make them the same."),
+    ],
+)
+async def test_a_query_that_cannot_be_asked_is_listed_as_broken(
+    api: Api, tmp_path: Path, query: str, said: str
+) -> None:
+    """And asked, it says why, which is no fault of the caller's; once it is corrected it is a report."""
+    file = tmp_path / "reports" / "counted.sql"
+    file.write_text(COUNTED + query, "utf-8")
+    for _ in range(2):
+        listed = await api.get("/reports")
+        assert [each["name"] for each in listed["items"]] == ["endless", "spent"]
+        assert [each["name"] for each in listed["broken"]] == ["broken.sql", "counted.sql"]
+        assert said in listed["broken"][1]["error"]
+    for path in ("/reports/counted", "/reports/counted?least=1&only=x"):
+        told = problem(await api.client.get(path), 409)
+        assert told["detail"].startswith("The report counted is broken. ")
+        assert said in told["detail"]
+        assert "errors" not in told
+    file.write_text(COUNTED + QUERY, "utf-8")
+    listed = await api.get("/reports")
+    assert [each["name"] for each in listed["items"]] == ["counted", "endless", "spent"]
+    assert (await api.get("/reports/counted", as_of="2024-01-01T00:00:00Z"))["rows"] == [[2]]
+
+
+async def test_a_query_is_checked_once_until_it_changes(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the list is quick, whatever else is asked."""
+    file = tmp_path / "reports" / "counted.sql"
+    file.write_text(COUNTED + QUERY, "utf-8")
+    checked: list[str] = []
+    monkeypatch.setattr(reporting, "check_query", lambda *given: checked.append(given[2].name))
+    monkeypatch.setattr(api.services.history, "_faults", {})
+    await api.get("/reports")
+    await api.get("/reports")
+    assert sorted(checked) == ["counted", "endless", "spent"]
+    file.write_text(COUNTED + QUERY + " AND true", "utf-8")
+    await api.get("/reports")
+    assert checked[3:] == ["counted"]
+
+
+async def test_a_value_that_clickhouse_does_not_take_is_the_callers(api: Api, tmp_path: Path) -> None:
+    """Not the report's, unless nothing was given."""
+    file = tmp_path / "reports" / "counted.sql"
+    file.write_text(COUNTED + QUERY.replace("Int64", "UInt8"), "utf-8")
+    told = problem(await api.client.get("/reports/counted?least=-1"), 422)
+    assert told["detail"].startswith("ClickHouse refuses a parameter, so correct it: ")
+    text = COUNTED.replace("default = 0", "default = -1") + QUERY.replace("Int64", "UInt8")
+    file.write_text(text, "utf-8")
+    told = problem(await api.client.get("/reports/counted"), 409)
+    assert "is broken. ClickHouse refuses a parameter" in told["detail"]
+    assert "counted.sql" in [each["name"] for each in (await api.get("/reports"))["broken"]]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return {'n': [{}['none']]}", "Its function fails (KeyError: 'none'): correct it."),
+        ("return {'n': [1 / 0]}", "Its function fails (ZeroDivisionError: division by zero): correct it."),
+        ("raise SystemExit(3)", "Its function fails (SystemExit: 3): correct it."),
+        ("return None", "Its function fails (TypeError: "),
+        ("return {'n': [1, 'a']}", "Its function fails (Arrow"),
+        ("ask('SELEC 1')", "ClickHouse refuses the query, so correct it: Syntax error"),
+        ("ask('SELECT {most:UInt8}')", "The parameter 'most' has no value"),
+        ("ask('SELECT 1', most=1)", "The query has no parameter 'most'"),
+    ],
+)
+async def test_a_function_that_fails_is_broken(
+    api: Api, tmp_path: Path, capfd: pytest.CaptureFixture[str], body: str, said: str
+) -> None:
+    """That is told with the error, rather than as a fault of the server or of the caller."""
+    text = PENSIVE.partition("def report")[0] + f"def report(ask, **_):\n    {body}\n"
+    (tmp_path / "reports" / "pensive.py").write_text(text, "utf-8")
+    told = problem(await api.client.get("/reports/pensive?salt=2"), 409)
+    assert told["detail"].startswith(f"The report pensive is broken. {said}")
+    assert (await api.get("/reports/spent", as_of="2024-01-01T00:00:00Z"))["rows"]
+    if "fails" in said:
+        logged = "".join(capfd.readouterr())
+        assert "report_failed" in logged
+        assert "Traceback" in logged
+
+
+async def test_a_function_that_has_too_little_to_go_by_is_not_broken(api: Api, tmp_path: Path) -> None:
+    """Its note is the answer; a value that it does not take is the caller's fault."""
+    text = PENSIVE.partition("def report")[0] + (
+        "from history.reporting import BadParameter, CannotAnswer\n\n"
+        "def report(ask, *, salt, **_):\n"
+        "    if salt == 2:\n        raise BadParameter('salt must be odd.', 'salt')\n"
+        "    raise CannotAnswer('needs two: there is 1.')\n"
+    )
+    (tmp_path / "reports" / "pensive.py").write_text(text, "utf-8")
+    assert (await api.get("/reports/pensive"))["note"] == "needs two: there is 1."
+    assert problem(await api.client.get("/reports/pensive?salt=2"), 422)["detail"] == "salt must be odd."
+
+
 async def test_json_says_all_there_is_to_say(api: Api) -> None:
     """Money in yen has no decimals, times are RFC 3339, what is no number is null."""
     told = await api.get("/reports/spent", least="3", as_of="2024-01-01T00:00:00Z", only="")

@@ -57,7 +57,7 @@ def run(
 
     def told(ask: reporting.Ask) -> tuple[Report, pa.Table]:
         nonlocal is_cut
-        table = ask(compiled.query, **compiled.parameters)
+        table = reporting.whole_numbers(ask(compiled.query, **compiled.parameters))
         columns, chart = compiled.columns, _chart(compiled)
         if compiled.pivot is not None:
             columns, table = _pivoted(compiled, compiled.pivot, table)

@@ -19,6 +19,7 @@ GRAIN_OF: Mapping[str, Callable[[exp.Expr], exp.Expr]] = {
     "year": lambda day: call("toStartOfYear", day),
 }
 UNITS = {"day": "date", "date": "date", "time": "time", "number": "number"}
+ADDED = ("sum", "mean", "share")  # the measures that add values up
 ORDERED = ("number", "time", "date")  # the kinds that have a least and a greatest value
 
 
@@ -108,13 +109,14 @@ def measured(asked: Measure, field: Field | None, is_one_currency: bool, where: 
         means = f"{'Least' if kind == 'min' else 'Greatest'} {field.name}."
         return Measured(kind, Column(name, field.kind, means), field.value.copy(), TOTALS[kind])
     value = field.number(kind, f"{where}.field")
+    total = _wide(TOTALS[kind]) if field.is_amount and kind in ADDED else TOTALS[kind]
     if kind == "share":
-        return Measured(kind, Column(name, "share", f"Share of all {field.name}, 0 to 1."), value, _share)
+        return Measured(kind, Column(name, "share", f"Share of all {field.name}, 0 to 1."), value, total)
     means = f"{MEANS[kind]} of {field.name}."
     if field.is_base_money:
-        return Measured(kind, Column(name, "money", means), value, _whole(kind))
+        return Measured(kind, Column(name, "money", means), value, _whole(total, kind))
     unit = "share" if field.kind == "truth" and kind == "mean" else "number"
-    return Measured(kind, Column(name, unit, means), value, TOTALS[kind])
+    return Measured(kind, Column(name, unit, means), value, total)
 
 
 def _bin(bins: float | list[float], field: Field, bind: Bind, where: str) -> exp.Expr:
@@ -176,14 +178,16 @@ def _share(value: exp.Expr | None, only: exp.Expr | None) -> exp.Expr:
     return exp.Div(this=part, expression=call("nullIf", total, exp.Literal.number(0)))
 
 
-def _whole(kind: str) -> Total:
+def _wide(total: Total) -> Total:
+    """Of 128 bits: a sum of 64 would wrap around, also that of a mean."""
+    return lambda value, only: total(None if value is None else call("toInt128", value), only)
+
+
+def _whole(total: Total, kind: str) -> Total:
     """Money in whole minor units, a half to the even one."""
-    total = TOTALS[kind]
-    if kind == "sum":  # of 64 bits it would wrap around
-        return lambda value, only: total(None if value is None else call("toInt128", value), only)
     if kind not in ("mean", "median"):
         return total
-    return lambda value, only: call("toInt64", call("round", total(value, only)))
+    return lambda value, only: call("toInt128", call("round", total(value, only)))
 
 
 TOTALS: Mapping[str, Total] = {

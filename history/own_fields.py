@@ -64,6 +64,11 @@ class Field(NamedTuple):
     def is_other_money(self) -> bool:
         return self.name.endswith("_minor") and not self.name.endswith("base_minor")
 
+    @property
+    def is_amount(self) -> bool:
+        """Whether it is an amount of 64 bits, of which a sum needs more."""
+        return self.name.endswith("_minor") and self.kind == "number" and "Int64" in self.type
+
     def told(self) -> str:
         """What the field is, for who takes it for something else."""
         named = f", so write {self.name}.NAME" if self.kind == "map" else ""

@@ -41,6 +41,7 @@ FIRST_MS, LAST_MS = (
     5_661_791_999_999,
 )  # 1900 to 2149-06-05, the last day a Date has everywhere
 INT128 = pa.binary(16)  # as ClickHouse writes it
+WHOLE = pa.decimal128(38, 0)
 BASE = "SELECT currency, digits FROM base_currency"
 UNCONVERTED = """
 SELECT DISTINCT assumeNotNull(currency) AS currency
@@ -290,7 +291,15 @@ def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:
     """Columns of plain values, in the order of the declaration where the names agree; NaN becomes null."""
     order = [column.name for column in report.columns if column.name in told]
     columns = [*order, *(name for name in told if name not in order)]
-    return pa.table({name: pa.array(told[name], from_pandas=True) for name in columns})
+    return pa.table({name: _array(told[name]) for name in columns})
+
+
+def _array(values: Sequence[object]) -> pa.Array:
+    """Of whole numbers beyond 64 bits, decimals."""
+    try:
+        return pa.array(values, from_pandas=True)
+    except OverflowError:
+        return pa.array(values, WHOLE)
 
 
 def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
@@ -299,9 +308,11 @@ def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
     for at, column in enumerate(report.columns):
         kind = table.schema.field(at).type
         if column.unit == "money":
-            if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or kind == INT128):
+            if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or kind in (INT128, WHOLE)):
                 raise BadReport(f"{column.name} of {report.name} is {kind}: money is a whole number.")
             table = table.set_column(at, column.name, _money(table.column(at), digits))
+        elif column.unit == "number" and kind in (INT128, WHOLE):
+            table = table.set_column(at, column.name, _number(table.column(at)))
         elif column.unit == "time" and pa.types.is_uint32(kind):  # a DateTime
             seconds = table.column(at).cast(pa.int64()).cast(pa.timestamp("s", "UTC"))
             table = table.set_column(at, column.name, seconds)
@@ -317,17 +328,34 @@ def _check_names(report: Report, names: list[str]) -> None:
         )
 
 
+def whole_numbers(table: pa.Table) -> pa.Table:
+    """The table with each Int128 as a decimal; none of its columns may be a UUID, which looks the same."""
+    for at, field in enumerate(table.schema):
+        if field.type == INT128:
+            table = table.set_column(at, field.name, _money(table.column(at), 0))
+    return table
+
+
 def _money(minor: pa.ChunkedArray, digits: int) -> pa.Array:
     """Minor units as decimals: the same integers, read with so many digits after the point.
 
     An Int128, which sums do not leave, comes as the bytes that a decimal of 128 bits has too.
     """
     if minor.type != INT128:
-        minor = minor.cast(pa.decimal128(38, 0))
+        minor = minor.cast(WHOLE)
     whole = pa.concat_arrays(minor.chunks or [pa.array([], minor.type)])
     return pa.Array.from_buffers(
         pa.decimal128(38, digits), len(whole), whole.buffers(), whole.null_count, whole.offset
     )
+
+
+def _number(minor: pa.ChunkedArray) -> pa.Array:
+    """Whole numbers of 64 bits where these hold them, else decimals."""
+    whole = _money(minor, 0)
+    try:
+        return whole.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return whole
 
 
 def _left_out(client: Client, base: str, as_of_ms: int) -> list[str]:

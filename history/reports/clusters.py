@@ -46,16 +46,16 @@ CUSTOMERS = """
         customer_id,
         intDiv(dateDiff('millisecond', max(placed_at), {as_of:DateTime64(3, 'UTC')}), 86400000) AS recency_days,
         count() AS orders,
-        sum(base_minor) AS net,
+        sum(toInt128(base_minor)) AS net,
         intDiv(dateDiff('millisecond', min(placed_at), {as_of:DateTime64(3, 'UTC')}), 86400000) AS tenure_days
     FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
     WHERE NOT cancelled
     GROUP BY customer_id
     HAVING net IS NOT NULL"""
 DRAWN = f"""
-SELECT recency_days, orders, net, tenure_days
+SELECT recency_days, orders, toFloat64(customer.net) AS net, tenure_days
 FROM ({CUSTOMERS}
-)
+) AS customer
 ORDER BY cityHash64(customer_id), customer_id
 LIMIT {SAMPLE}
 """
@@ -76,11 +76,11 @@ SELECT
     avg(recency_days) AS mean_recency_days,
     avg(orders) AS mean_orders,
     avg(tenure_days) AS mean_tenure_days,
-    sum(net) AS revenue
+    toString(sum(net)) AS revenue
 FROM ({CUSTOMERS}
 )
 GROUP BY cluster
-ORDER BY revenue DESC, cluster
+ORDER BY sum(net) DESC, cluster
 """
 Numbers = NDArray[np.float64]
 Held = NDArray[np.bool_]
@@ -123,7 +123,8 @@ def report(ask: Ask, *, clusters: int, depth: int, **_: object) -> Mapping[str, 
         centres=json.dumps(means.cluster_centers_.tolist()),
     ).to_pylist()
     customers = sum(row["customers"] for row in counted)
-    revenue = sum(row["revenue"] for row in counted)
+    revenues = [int(row["revenue"]) for row in counted]
+    revenue = sum(revenues)
     told = [words[row["cluster"] - 1] for row in counted]
     return {
         "cluster": list(range(1, len(counted) + 1)),
@@ -134,10 +135,10 @@ def report(ask: Ask, *, clusters: int, depth: int, **_: object) -> Mapping[str, 
         "share": [row["customers"] / customers for row in counted],
         "recency_days": [row["mean_recency_days"] for row in counted],
         "orders": [row["mean_orders"] for row in counted],
-        "net": [round(row["revenue"] / row["customers"]) for row in counted],
+        "net": [round(brought / row["customers"]) for brought, row in zip(revenues, counted, strict=True)],
         "tenure_days": [row["mean_tenure_days"] for row in counted],
-        "revenue": [row["revenue"] for row in counted],
-        "revenue_share": [row["revenue"] / revenue if revenue else None for row in counted],
+        "revenue": revenues,
+        "revenue_share": [brought / revenue if revenue else None for brought in revenues],
     }
 
 

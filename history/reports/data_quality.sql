@@ -140,11 +140,11 @@ FROM (
             max(placed) AS is_placed,
             minIf(amount_minor, placed) AS amount,
             max(wrong) OR maxIf(amount_minor, placed) != amount OR maxIf(currency, placed) != minIf(currency, placed) AS contradicts,
-            sumIf(amount_minor, refunded) AS back
+            sumIf(toInt128(amount_minor), refunded) AS back
         FROM (
             SELECT customer_id, order_id, source, bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128) + reinterpretAsUInt128(event_id) AS place, true AS placed, false AS refunded, amount_minor, currency,
-                   coalesce(tax_minor, 0) + coalesce(shipping_minor, 0) > amount_minor
-                   OR arraySum(line -> line.quantity * line.unit_price_minor, lines) - coalesce(discount_minor, 0) > amount_minor AS wrong
+                   toInt128(coalesce(tax_minor, 0)) + coalesce(shipping_minor, 0) > amount_minor
+                   OR arraySum(line -> toInt128(line.quantity) * line.unit_price_minor, lines) - coalesce(discount_minor, 0) > amount_minor AS wrong
             FROM OrderPlaced
             WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
             UNION ALL

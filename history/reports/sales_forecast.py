@@ -33,7 +33,7 @@ LONGEST = {"day": 1_100, "week": 260, "month": 180}  # periods that are looked b
 
 NET = """
 SELECT dateDiff({grain:String}, toDate(placed_at, {timezone:String}), toDate({as_of:DateTime64(3, 'UTC')}, {timezone:String})) AS back,
-       sum(coalesce(base_minor, 0)) AS net
+       toFloat64(sum(toInt128(coalesce(base_minor, 0)))) AS net
 FROM orders_at(as_of = {as_of:DateTime64(3, 'UTC')})
 WHERE NOT cancelled AND back BETWEEN 1 AND {longest:UInt32}
 GROUP BY back

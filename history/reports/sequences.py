@@ -25,7 +25,7 @@ from math import ceil
 from history.reporting import Ask, CannotAnswer
 
 LINES = """
-SELECT customer_id, order_id, placed_at, line, quantity * unit_price_minor AS paid_minor,
+SELECT customer_id, order_id, placed_at, line, toInt128(quantity) * unit_price_minor AS paid_minor,
        if({level:String} = 'category', category, toNullable(sku)) AS item
 FROM order_lines_at(as_of = {as_of:DateTime64(3, 'UTC')})
 WHERE NOT cancelled AND item IS NOT NULL

@@ -20,7 +20,7 @@ Bind = Callable[[object, str], exp.Expr]  # a value and its ClickHouse type -> t
 ROWS, CUSTOMERS = "m", "c"  # what the two sources are called in a query
 MOMENT = "DateTime64(3, 'UTC')"
 # where a module has no view as of a moment: the column that says when a row came to be
-TIMES = {"events": "occurred_at", "failed": "occurred_at", "decisions": "decided_at"}
+TIMES = {"events": "occurred_at", "failed": "occurred_at"}
 KINDS: tuple[tuple[str, Kind], ...] = (
     (r"String|FixedString.*|Enum.*", "text"),
     (r"U?Int\d+|Float\d+|Decimal.*", "number"),

@@ -183,6 +183,19 @@ async def test_what_there_is_not_is_told_with_what_is_nearest(api: Api) -> None:
     assert bad.json()["errors"][0]["field"] == "dimensions[0].field"
 
 
+async def test_what_tells_only_of_now_takes_no_as_of(api: Api) -> None:
+    """What became of a decision since is in its row, so that none of an earlier moment would be right."""
+    for module in ("decisions", "deliveries"):
+        form = {"from": module, "measures": [{"measure": "count"}]}
+        now = await api.client.post("/reports/ask", json=form)
+        assert now.json()["rows"] == [[0]]
+        then = await api.client.post("/reports/ask", json={**form, "as_of": "2024-01-01T00:00:00Z"})
+        assert (then.status_code, then.json()["detail"]) == (
+            422,
+            f"{module} tells only how things are now: leave out as_of.",
+        )
+
+
 async def test_every_question_is_on_the_log(api: Api) -> None:
     """Who asked what, with the names of the parameters and never their values, and how it went."""
     await api.client.post("/sql", json={"query": "SELECT {id:String}", "parameters": {"id": "secret-7"}})

@@ -26,7 +26,9 @@ WITH splitByChar(' ', concat(
     'QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG ',
     'TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ',
     'ZW'
-)) AS country_codes
+)) AS country_codes,
+failed_records AS (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed),
+(SELECT count() FROM ProcessingFailed) = 0 AS none_failed
 SELECT
     source,
     sum(n_events) AS events,
@@ -50,9 +52,7 @@ FROM (
         0 AS n_checked, 0 AS n_right, 0 AS n_orders, 0 AS n_sound
     FROM (
         SELECT source, channel, occurred_at, received_at,
-               (SELECT count() FROM ProcessingFailed) > 0 AND (topic, partition, offset) IN (
-                   SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed
-               ) AS is_failed
+               NOT none_failed AND (topic, partition, offset) IN (SELECT * FROM failed_records) AS is_failed
         FROM records
         WHERE topic = 'headwater.events' AND customer_id != '' AND occurred_at <= {as_of:DateTime64(3, 'UTC')}
     )
@@ -66,13 +66,13 @@ FROM (
     FROM (
         SELECT source, arrayMap(name -> lower(name), mapKeys(traits)) AS names
         FROM CustomerRegistered
-        WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+        WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
     )
     GROUP BY source
     UNION ALL
     SELECT toString(source), 0, 0, 0, NULL, 2 * count(), countIf(email != '') + countIf(phone != ''), 0, 0, 0, 0
     FROM LeadCaptured
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
     GROUP BY source
     UNION ALL
     SELECT toString(source), 0, 0, 0, NULL, 0, 0, countIf(passes IS NOT NULL), countIf(passes), 0, 0
@@ -93,33 +93,33 @@ FROM (
         FROM (
             SELECT source, occurred_at, lower(trait) AS name, value
             FROM (
-                SELECT source, occurred_at, traits FROM CustomerRegistered WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+                SELECT source, occurred_at, traits FROM CustomerRegistered WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
                 UNION ALL
-                SELECT source, occurred_at, traits FROM TraitsUpdated WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+                SELECT source, occurred_at, traits FROM TraitsUpdated WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
             )
             ARRAY JOIN mapKeys(traits) AS trait, mapValues(traits) AS value
             UNION ALL
             SELECT source, occurred_at, given.1, assumeNotNull(given.2)
             FROM LeadCaptured
             ARRAY JOIN [('email', email), ('phone', phone)] AS given
-            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND given.2 IS NOT NULL
+            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records)) AND given.2 IS NOT NULL
         )
     )
     GROUP BY source
     UNION ALL
     SELECT toString(source), 0, 0, 0, NULL, count(), countIf(category != ''), 0, 0, 0, 0
     FROM TicketOpened
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
     GROUP BY source
     UNION ALL
     SELECT toString(source), 0, 0, 0, NULL, 0, 0, count(), countIf(score BETWEEN scale_min AND scale_max), 0, 0
     FROM SurveyAnswered
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
     GROUP BY source
     UNION ALL
     SELECT toString(source), 0, 0, 0, NULL, 0, 0, count(), countIf(rating BETWEEN 0 AND rating_max), 0, 0
     FROM ReviewPosted
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
     GROUP BY source
     UNION ALL
     SELECT toString(source), 0, 0, 0, NULL,
@@ -130,7 +130,7 @@ FROM (
            countIf((amount_minor > 0 OR discount_minor > 0) AND currency IN (SELECT currency FROM currencies)),
            0, 0
     FROM OrderPlaced
-    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+    WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
     GROUP BY source
     UNION ALL
     SELECT toString(first_source), 0, 0, 0, NULL, 0, 0, 0, 0, count(), countIf(is_placed AND NOT contradicts AND back <= amount)
@@ -146,15 +146,15 @@ FROM (
                    toInt128(coalesce(tax_minor, 0)) + coalesce(shipping_minor, 0) > amount_minor
                    OR arraySum(line -> toInt128(line.quantity) * line.unit_price_minor, lines) - coalesce(discount_minor, 0) > amount_minor AS wrong
             FROM OrderPlaced
-            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
             UNION ALL
             SELECT customer_id, order_id, source, bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128) + reinterpretAsUInt128(event_id), false, true, amount_minor, currency, false
             FROM OrderRefunded
-            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
             UNION ALL
             SELECT customer_id, order_id, source, bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128) + reinterpretAsUInt128(event_id), false, false, 0, '', false
             FROM OrderCancelled
-            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')}
+            WHERE occurred_at <= {as_of:DateTime64(3, 'UTC')} AND (none_failed OR (topic, partition, offset) NOT IN (SELECT * FROM failed_records))
         )
         GROUP BY customer_id, order_id
     )

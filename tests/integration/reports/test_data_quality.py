@@ -164,6 +164,34 @@ async def test_what_failed_is_counted_apart(tmp_path: Path) -> None:
     assert found[["source", "events", "failed"]].values.tolist() == [["pos", 1, 1]]
 
 
+async def test_what_failed_is_not_judged(tmp_path: Path) -> None:
+    """A failed order has no values that are right or missing, and leaves its refund without an order."""
+    placed = next(e for e in shop() if isinstance(e, OrderPlaced) and e.source == "pos" and e.lines)
+    stamp = {"occurred_at": placed.occurred_at, "received_at": placed.occurred_at}
+    refund = OrderRefunded(
+        event_id=str(uuid.UUID(int=2, version=4)),
+        customer_id=placed.customer_id,
+        order_id=placed.order_id,
+        amount_minor=1,
+        currency=placed.currency,
+        source="crm",
+        **stamp,
+    )
+    failure = ProcessingFailed(
+        event_id=str(uuid.UUID(int=1, version=4)),
+        topic="headwater.events",
+        partition=0,
+        offset=0,
+        reason="late",
+        **stamp,
+    )
+    found = await answer(await history_of(tmp_path, [placed, refund, failure]), "data_quality")
+    judged = ["source", "events", "failed", "values", "orders"]
+    assert found[judged].values.tolist() == [["crm", 1, 0, 0, 1], ["pos", 0, 1, 0, 0]]
+    assert found["consistency"].tolist()[0] == 0
+    assert found[["accuracy", "completeness", "consistency"]].iloc[1].isna().all()
+
+
 async def test_a_source_without_values_to_judge_has_no_shares(tmp_path: Path) -> None:
     """Nothing of nothing is null, not 0 and not 1."""
     page: Event = msgspec.structs.replace(

@@ -27,18 +27,23 @@ from zoneinfo import ZoneInfo
 from history.report_values import FIRST_DATE
 from history.reporting import Ask, CannotAnswer, clickhouse_time
 
-MESSAGES = """campaign_responses_at(as_of = {as_of:DateTime64(3, 'UTC')})
-    WHERE ({campaign:Nullable(String)} IS NULL OR campaign_id = {campaign:Nullable(String)})
+ASKED = """({campaign:Nullable(String)} IS NULL OR campaign_id = {campaign:Nullable(String)})
       AND ({since:Nullable(Date32)} IS NULL OR toDate32(sent_at, {timezone:String}) >= {since:Nullable(Date32)})
 """
-FIRST = f"SELECT toUnixTimestamp64Milli(minOrNull(sent_at)) AS first_ms FROM {MESSAGES}"
+FIRST = f"""
+SELECT toUnixTimestamp64Milli(minOrNull(occurred_at AS sent_at)) AS first_ms
+FROM CampaignSent FINAL
+WHERE occurred_at <= {{as_of:DateTime64(3, 'UTC')}} AND {ASKED}
+  AND (topic, partition, offset) NOT IN (SELECT origin_topic, origin_partition, origin_offset FROM ProcessingFailed)
+"""
 CELLS = f"""
 WITH responses AS (
     SELECT customer_id, count() AS sent, countIf(bounced_at IS NULL) AS delivered,
            countIf(bounced_at IS NULL AND opened_at IS NOT NULL) AS opened,
            countIf(bounced_at IS NULL AND clicked_at IS NOT NULL) AS clicked,
            countIf(bounced_at IS NULL AND redeemed_at IS NOT NULL) AS redeemed
-    FROM {MESSAGES}
+    FROM campaign_responses_at(as_of = {{as_of:DateTime64(3, 'UTC')}})
+    WHERE {ASKED}
     GROUP BY customer_id
 )
 SELECT nullIf(buyers.r, 0) AS r, nullIf(buyers.f, 0) AS f, count() AS customers, sum(responses.sent) AS sent,

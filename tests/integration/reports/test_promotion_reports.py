@@ -260,10 +260,14 @@ async def test_campaign_response_is_by_the_cell_before_it(
     history: History, events: list[Event], as_of: str, timezone: str, asked: dict[str, str], begins: str
 ) -> None:
     """Scores as of the first message, over all with an order by then; who has none is counted in no cell."""
-    sends = responses(events, as_of)
-    sends = sends[sends["campaign_id"] == asked.get("campaign", sends["campaign_id"])]
-    sends = sends[sends["occurred_at"] >= pd.Timestamp(begins, tz=timezone).timestamp() * 1000]
-    first = int(sends["occurred_at"].min())
+    start = pd.Timestamp(begins, tz=timezone).timestamp() * 1000
+
+    def of(told: pd.DataFrame) -> pd.DataFrame:
+        mine = told["campaign_id"] == asked.get("campaign", told["campaign_id"])
+        return told[mine & (told["occurred_at"] >= start)]
+
+    sends = of(responses(events, as_of))
+    first = int(of(recomputed.table(events, CampaignSent, as_of))["occurred_at"].min())
     scored_at = pd.Timestamp(first, unit="ms", tz="UTC").isoformat()
     orders = recomputed.orders(events, scored_at)
     each = orders.groupby("customer_id").agg(number=("order_id", "size"), last=("at", "max"))

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 from msgspec import Struct
 
-from history import reporting, sql
+from history import report_tables, reporting, sql
 from history.client import no_answer
 from history.guard import Guard
 from history.own import BadForm, Form
@@ -57,7 +57,7 @@ def run(
 
     def told(ask: reporting.Ask) -> tuple[Report, pa.Table]:
         nonlocal is_cut
-        table = reporting.whole_numbers(ask(compiled.query, **compiled.parameters))
+        table = report_tables.whole_numbers(ask(compiled.query, **compiled.parameters))
         columns, chart = compiled.columns, _chart(compiled)
         if compiled.pivot is not None:
             columns, table = _pivoted(compiled, compiled.pivot, table)

@@ -13,7 +13,7 @@ import structlog
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from history import report_files, sql
+from history import report_files, report_tables, sql
 from history.client import HistoryUnavailable, no_answer
 from history.guard import Guard, Guarded, QueryRefused
 from history.report_files import BadReport, Report, find, names
@@ -40,8 +40,6 @@ FIRST_MS, LAST_MS = (
     -2_208_988_800_000,
     5_661_791_999_999,
 )  # 1900 to 2149-06-05, the last day a Date has everywhere
-INT128 = pa.binary(16)  # as ClickHouse writes it
-WHOLE = pa.decimal128(38, 0)
 BASE = "SELECT currency, digits FROM base_currency"
 UNCONVERTED = """
 SELECT DISTINCT assumeNotNull(currency) AS currency
@@ -222,7 +220,7 @@ def check_query(client: Client, guard: Guard, report: Report) -> None:
         names = ask.columns(report.sql, **values(report.parameters, {}))
     except QueryRefused as refused:
         raise _told_of(refused) from refused.__cause__
-    _check_names(report, names)
+    report_tables.check_names(report, names)
 
 
 def _told_of(refused: QueryRefused) -> QueryRefused | BadReport:
@@ -249,11 +247,11 @@ def answered(
     try:
         report, table = told(ask)
     except CannotAnswer as reason:
-        table = _table(report, {column.name: [] for column in report.columns})
+        table = report_tables.of_columns(report, {column.name: [] for column in report.columns})
         notes.append(str(reason))
     if not notes and not table.num_rows:
         notes.append(f"No data yet: nothing up to {_day(as_of_ms)} answers this.")
-    table = _as_declared(report, table, digits)
+    table = report_tables.as_declared(report, table, digits)
     if any(column.unit == "money" for column in report.columns):
         notes += _left_out(client, currency, as_of_ms)
     return Answer(
@@ -278,84 +276,13 @@ def clickhouse_time(at_ms: int) -> str:
 def _computed(report: Report, function: Callable[[], Mapping[str, Sequence[object]]]) -> pa.Table:
     """What the function answers; raises BadReport where it fails, which is then in the engine's log too."""
     try:
-        return _table(report, function())
+        return report_tables.of_columns(report, function())
     except WITH_A_MEANING:
         raise
     except (Exception, SystemExit) as error:
         logger.error("report_failed", report=report.name, error=repr(error), exc_info=error)
         told = f"{type(error).__name__}: {error}"[:500]
         raise BadReport(f"Its function fails ({told}): correct it.") from error
-
-
-def _table(report: Report, told: Mapping[str, Sequence[object]]) -> pa.Table:
-    """Columns of plain values, in the order of the declaration where the names agree; NaN becomes null."""
-    order = [column.name for column in report.columns if column.name in told]
-    columns = [*order, *(name for name in told if name not in order)]
-    return pa.table({name: _array(told[name]) for name in columns})
-
-
-def _array(values: Sequence[object]) -> pa.Array:
-    """Of whole numbers beyond 64 bits, decimals."""
-    try:
-        return pa.array(values, from_pandas=True)
-    except OverflowError:
-        return pa.array(values, WHOLE)
-
-
-def _as_declared(report: Report, table: pa.Table, digits: int) -> pa.Table:
-    """The table with its money as decimals and its times as times; raises BadReport."""
-    _check_names(report, table.column_names)
-    for at, column in enumerate(report.columns):
-        kind = table.schema.field(at).type
-        if column.unit == "money":
-            if not (pa.types.is_integer(kind) or pa.types.is_null(kind) or kind in (INT128, WHOLE)):
-                raise BadReport(f"{column.name} of {report.name} is {kind}: money is a whole number.")
-            table = table.set_column(at, column.name, _money(table.column(at), digits))
-        elif column.unit == "number" and kind in (INT128, WHOLE):
-            table = table.set_column(at, column.name, _number(table.column(at)))
-        elif column.unit == "time" and pa.types.is_uint32(kind):  # a DateTime
-            seconds = table.column(at).cast(pa.int64()).cast(pa.timestamp("s", "UTC"))
-            table = table.set_column(at, column.name, seconds)
-    return table
-
-
-def _check_names(report: Report, names: list[str]) -> None:
-    declared = [column.name for column in report.columns]
-    if names != declared:
-        raise BadReport(
-            f"{report.name} answers {', '.join(names)} and declares {', '.join(declared)}: "
-            "make them the same."
-        )
-
-
-def whole_numbers(table: pa.Table) -> pa.Table:
-    """The table with each Int128 as a decimal; none of its columns may be a UUID, which looks the same."""
-    for at, field in enumerate(table.schema):
-        if field.type == INT128:
-            table = table.set_column(at, field.name, _money(table.column(at), 0))
-    return table
-
-
-def _money(minor: pa.ChunkedArray, digits: int) -> pa.Array:
-    """Minor units as decimals: the same integers, read with so many digits after the point.
-
-    An Int128, which sums do not leave, comes as the bytes that a decimal of 128 bits has too.
-    """
-    if minor.type != INT128:
-        minor = minor.cast(WHOLE)
-    whole = pa.concat_arrays(minor.chunks or [pa.array([], minor.type)])
-    return pa.Array.from_buffers(
-        pa.decimal128(38, digits), len(whole), whole.buffers(), whole.null_count, whole.offset
-    )
-
-
-def _number(minor: pa.ChunkedArray) -> pa.Array:
-    """Whole numbers of 64 bits where these hold them, else decimals."""
-    whole = _money(minor, 0)
-    try:
-        return whole.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return whole
 
 
 def _left_out(client: Client, base: str, as_of_ms: int) -> list[str]:

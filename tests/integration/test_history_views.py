@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -56,7 +57,7 @@ FROM customers_at({MOMENT}) ORDER BY customer_id
 """
 
 
-def common(n: object, at: int, who: str = "ann") -> dict[str, object]:
+def common(n: object, at: int, who: str = "ann") -> dict[str, Any]:
     return {
         "event_id": event_id(n),
         "customer_id": who,
@@ -66,7 +67,7 @@ def common(n: object, at: int, who: str = "ann") -> dict[str, object]:
     }
 
 
-def set_at(n: object, at: int) -> dict[str, object]:
+def set_at(n: object, at: int) -> dict[str, Any]:
     return {"event_id": event_id(n), "occurred_at": at, "received_at": at}
 
 
@@ -77,40 +78,40 @@ def shop(seed: int, customers: int = 40, count: int = 600) -> Iterator[Event]:
     currency without a rate: there the projections know 0 where the views know nothing.
     """
     chance = random.Random(seed)
-    yield BaseCurrencySet(**set_at("base", START), currency="USD")  # type: ignore[arg-type]
-    yield ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="1.5")  # type: ignore[arg-type]
-    yield ExchangeRateSet(**set_at("jpy", START), currency="JPY", base_currency="USD", rate="0.01")  # type: ignore[arg-type]
+    yield BaseCurrencySet(**set_at("base", START), currency="USD")
+    yield ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="1.5")
+    yield ExchangeRateSet(**set_at("jpy", START), currency="JPY", base_currency="USD", rate="0.01")
     placed: list[tuple[str, str, str]] = []
     for n in range(count):
         at = START + n * DAY_MS // 4
         what = common(n, at, f"客户-{chance.randrange(customers)}")
         if n == count // 2:
-            yield ExchangeRateSet(**set_at("eur again", at), currency="EUR", base_currency="USD", rate="2")  # type: ignore[arg-type]
+            yield ExchangeRateSet(**set_at("eur again", at), currency="EUR", base_currency="USD", rate="2")
         draw = chance.random()
         if draw < 0.5:
             who = str(what["customer_id"])
             currency = chance.choice(("USD", "USD", "EUR", "JPY", "CHF" if who.endswith("0") else "EUR"))
             amount = 2 * chance.randrange(5_000)
             placed.append((str(what["customer_id"]), f"o{n}", currency))
-            yield OrderPlaced(**what, order_id=f"o{n}", amount_minor=amount, currency=currency)  # type: ignore[arg-type]
+            yield OrderPlaced(**what, order_id=f"o{n}", amount_minor=amount, currency=currency)
         elif draw < 0.6 and placed:
             who, order_id, currency = chance.choice(placed)
             what = common(n, at, who)
             yield OrderRefunded(
                 **what, order_id=order_id, amount_minor=2 * chance.randrange(200), currency=currency
-            )  # type: ignore[arg-type]
+            )
         elif draw < 0.65 and placed:
             who, order_id, _ = chance.choice([each for each in placed if not each[0].endswith("0")])
-            yield OrderCancelled(**common(n, at, who), order_id=order_id)  # type: ignore[arg-type]
+            yield OrderCancelled(**common(n, at, who), order_id=order_id)
         elif draw < 0.75:
             traits = {chance.choice("abc"): chance.choice(("🙂", "它", ""))}
-            yield TraitsUpdated(**what, traits=traits, removed=tuple(chance.sample("abc", 1)))  # type: ignore[arg-type]
+            yield TraitsUpdated(**what, traits=traits, removed=tuple(chance.sample("abc", 1)))
         elif draw < 0.8:
-            yield CustomerRegistered(**what, traits={"a": str(n)})  # type: ignore[arg-type]
+            yield CustomerRegistered(**what, traits={"a": str(n)})
         elif draw < 0.85:
-            yield OwnerAssigned(**what, owner_id=f"owner {chance.randrange(5)}")  # type: ignore[arg-type]
+            yield OwnerAssigned(**what, owner_id=f"owner {chance.randrange(5)}")
         else:
-            yield PageViewed(**what, url="/")  # type: ignore[arg-type]
+            yield PageViewed(**what, url="/")
 
 
 def folded(events: list[Event], at: int) -> list[tuple[object, ...]]:
@@ -177,13 +178,13 @@ async def test_a_response_belongs_to_its_message_else_to_the_latest_before_it(hi
     """What a mail program opens is nobody's response, and what came after as_of has not happened."""
     sent = {"campaign_id": "spring", "cost_minor": 3, "currency": "USD"}
     archived = [
-        CampaignSent(**common(1, START), **sent, message_id="m1"),  # type: ignore[arg-type]
-        CampaignSent(**common(2, START + 10), **sent, message_id="m2"),  # type: ignore[arg-type]
-        CampaignSent(**common(3, START + 20), **sent),  # type: ignore[arg-type]
-        CampaignOpened(**common(4, START + 30), campaign_id="spring", message_id="m1"),  # type: ignore[arg-type]
-        CampaignOpened(**common(5, START + 12), campaign_id="spring", message_id="m2", is_automatic=True),  # type: ignore[arg-type]
-        CampaignClicked(**common(6, START + 15), campaign_id="spring"),  # type: ignore[arg-type]
-        CampaignClicked(**common(7, START + 99), campaign_id="spring"),  # type: ignore[arg-type]
+        CampaignSent(**common(1, START), **sent, message_id="m1"),
+        CampaignSent(**common(2, START + 10), **sent, message_id="m2"),
+        CampaignSent(**common(3, START + 20), **sent),
+        CampaignOpened(**common(4, START + 30), campaign_id="spring", message_id="m1"),
+        CampaignOpened(**common(5, START + 12), campaign_id="spring", message_id="m2", is_automatic=True),
+        CampaignClicked(**common(6, START + 15), campaign_id="spring"),
+        CampaignClicked(**common(7, START + 99), campaign_id="spring"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     query = f"""
@@ -200,14 +201,14 @@ async def test_a_message_that_was_told_again_is_one(history: History) -> None:
     """As it was told first, to each customer; those without an id are many."""
     again = {"campaign_id": "spring", "message_id": "m1"}
     archived = [
-        CampaignSent(**common(1, START + 10), **again, variant="b"),  # type: ignore[arg-type]
-        CampaignSent(**common(2, START), **again, variant="a"),  # type: ignore[arg-type]
-        CampaignSent(**common(3, START, "bob"), **again),  # type: ignore[arg-type]
-        CampaignSent(**common(4, START + 30), campaign_id="summer", message_id="m1"),  # type: ignore[arg-type]
-        CampaignSent(**common(5, START + 40), campaign_id="spring"),  # type: ignore[arg-type]
-        CampaignSent(**common(6, START + 50), campaign_id="spring"),  # type: ignore[arg-type]
-        CampaignOpened(**common(7, START + 20), **again),  # type: ignore[arg-type]
-        CampaignClicked(**common(8, START + 15), campaign_id="spring"),  # type: ignore[arg-type]
+        CampaignSent(**common(1, START + 10), **again, variant="b"),
+        CampaignSent(**common(2, START), **again, variant="a"),
+        CampaignSent(**common(3, START, "bob"), **again),
+        CampaignSent(**common(4, START + 30), campaign_id="summer", message_id="m1"),
+        CampaignSent(**common(5, START + 40), campaign_id="spring"),
+        CampaignSent(**common(6, START + 50), campaign_id="spring"),
+        CampaignOpened(**common(7, START + 20), **again),
+        CampaignClicked(**common(8, START + 15), campaign_id="spring"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     columns = "customer_id, campaign_id, message_id, variant, opened_at IS NOT NULL, clicked_at IS NOT NULL"
@@ -225,13 +226,13 @@ async def test_tickets_and_opportunities_have_their_latest_state(history: Histor
     """Open until they end; of each field the latest that was told."""
     deal = {"opportunity_id": "d1"}
     archived = [
-        TicketOpened(**common(1, START), ticket_id="t1", agent_id="eve"),  # type: ignore[arg-type]
-        TicketResolved(**common(2, START + 60_000), ticket_id="t1", resolution="solved"),  # type: ignore[arg-type]
+        TicketOpened(**common(1, START), ticket_id="t1", agent_id="eve"),
+        TicketResolved(**common(2, START + 60_000), ticket_id="t1", resolution="solved"),
         OpportunityOpened(
             **common(3, START), **deal, stage="a", amount_minor=5, currency="USD", owner_id="eve"
-        ),  # type: ignore[arg-type]
-        OpportunityStageChanged(**common(4, START + 10), **deal, to_stage="b", probability=0.5),  # type: ignore[arg-type]
-        OpportunityClosed(**common(5, START + 60_000), **deal, outcome="lost", competitor="它"),  # type: ignore[arg-type]
+        ),
+        OpportunityStageChanged(**common(4, START + 10), **deal, to_stage="b", probability=0.5),
+        OpportunityClosed(**common(5, START + 60_000), **deal, outcome="lost", competitor="它"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     tickets = f"SELECT ticket_id, agent_id, resolution, resolved_at IS NULL FROM tickets_at({MOMENT})"
@@ -254,16 +255,16 @@ async def test_lines_and_costs_follow_their_order(history: History) -> None:
         OrderLine(sku="b", quantity=1, unit_price_minor=40, cost_minor=5),
     )
     archived = [
-        OrderPlaced(**common(1, START), **told, order_id="o1", lines=whole),  # type: ignore[arg-type]
+        OrderPlaced(**common(1, START), **told, order_id="o1", lines=whole),
         OrderPlaced(
             **common(2, START),
             **told,
             order_id="o2",
             lines=(*whole, OrderLine(sku="c", quantity=1, unit_price_minor=1)),
-        ),  # type: ignore[arg-type]
-        OrderPlaced(**common(3, START), **told, order_id="o3"),  # type: ignore[arg-type]
-        OrderPlaced(**common(4, START), **told, order_id="o4", lines=whole),  # type: ignore[arg-type]
-        OrderCancelled(**common(5, START), order_id="o4"),  # type: ignore[arg-type]
+        ),
+        OrderPlaced(**common(3, START), **told, order_id="o3"),
+        OrderPlaced(**common(4, START), **told, order_id="o4", lines=whole),
+        OrderCancelled(**common(5, START), order_id="o4"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     query = "SELECT order_id, base_minor, cost_base_minor FROM orders ORDER BY order_id"
@@ -282,8 +283,8 @@ async def test_months_end_with_what_was_known_then(history: History) -> None:
     """From that of the first order to the latest: orders so far, those of the month, silence at its end."""
     month = 30 * DAY_MS
     archived = [
-        OrderPlaced(**common(1, START), order_id="o1", amount_minor=10, currency="USD"),  # type: ignore[arg-type]
-        OrderPlaced(**common(2, START + 2 * month), order_id="o2", amount_minor=5, currency="USD"),  # type: ignore[arg-type]
+        OrderPlaced(**common(1, START), order_id="o1", amount_minor=10, currency="USD"),
+        OrderPlaced(**common(2, START + 2 * month), order_id="o2", amount_minor=5, currency="USD"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     columns = "toString(month), orders, net_base_minor, orders_in_month, recency_days"
@@ -295,16 +296,16 @@ async def test_months_end_with_what_was_known_then(history: History) -> None:
 async def test_months_as_of_a_moment_are_those_without_what_came_later(history: History) -> None:
     """An order, a cancellation, a stage or a rate told after it changes no month before it."""
     early = [
-        BaseCurrencySet(**set_at("base", START), currency="USD"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="2"),  # type: ignore[arg-type]
-        OrderPlaced(**common(1, START), order_id="o1", amount_minor=10, currency="EUR"),  # type: ignore[arg-type]
-        OrderPlaced(**common(2, START + 40 * DAY_MS), order_id="o2", amount_minor=5, currency="USD"),  # type: ignore[arg-type]
+        BaseCurrencySet(**set_at("base", START), currency="USD"),
+        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="2"),
+        OrderPlaced(**common(1, START), order_id="o1", amount_minor=10, currency="EUR"),
+        OrderPlaced(**common(2, START + 40 * DAY_MS), order_id="o2", amount_minor=5, currency="USD"),
     ]
     later = START + 40 * DAY_MS + 1
     late = [
-        ExchangeRateSet(**set_at("eur2", later), currency="EUR", base_currency="USD", rate="3"),  # type: ignore[arg-type]
-        OrderCancelled(**common(3, later), order_id="o1"),  # type: ignore[arg-type]
-        OrderPlaced(**common(4, later), order_id="o3", amount_minor=7, currency="USD"),  # type: ignore[arg-type]
+        ExchangeRateSet(**set_at("eur2", later), currency="EUR", base_currency="USD", rate="3"),
+        OrderCancelled(**common(3, later), order_id="o1"),
+        OrderPlaced(**common(4, later), order_id="o3", amount_minor=7, currency="USD"),
     ]
     query = "SELECT * FROM {} ORDER BY month"
     archive(history, EVENTS, {0: records(*early)})
@@ -320,12 +321,12 @@ async def test_months_as_of_a_moment_are_those_without_what_came_later(history: 
 async def test_the_greatest_amounts_are_converted_exactly(history: History) -> None:
     """Of the base currency as they are, of others rounded half to even; none wraps around."""
     archived = [
-        BaseCurrencySet(**set_at("base", START), currency="USD"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="1.000000000001"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("kwd", START), currency="KWD", base_currency="USD", rate="3.3"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("jpy", START), currency="JPY", base_currency="USD", rate="37.5"),  # type: ignore[arg-type]
+        BaseCurrencySet(**set_at("base", START), currency="USD"),
+        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="1.000000000001"),
+        ExchangeRateSet(**set_at("kwd", START), currency="KWD", base_currency="USD", rate="3.3"),
+        ExchangeRateSet(**set_at("jpy", START), currency="JPY", base_currency="USD", rate="37.5"),
         *(
-            OrderPlaced(**common(n, START + n), order_id=currency, amount_minor=MAX_MINOR, currency=currency)  # type: ignore[arg-type]
+            OrderPlaced(**common(n, START + n), order_id=currency, amount_minor=MAX_MINOR, currency=currency)
             for n, currency in enumerate(("USD", "EUR", "KWD", "JPY"))
         ),
     ]
@@ -345,13 +346,13 @@ async def test_what_64_bits_do_not_hold_is_not_converted(history: History) -> No
     most = 2**63 - 1
     line = OrderLine(sku="a", quantity=2**31 - 1, unit_price_minor=most, cost_minor=most)
     archived = [
-        BaseCurrencySet(**set_at("base", START), currency="USD"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("kwd", START), currency="KWD", base_currency="USD", rate="1000000000000"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="2"),  # type: ignore[arg-type]
-        ExchangeRateSet(**set_at("gbp", START), currency="GBP", base_currency="USD", rate="9" * 32),  # type: ignore[arg-type]
+        BaseCurrencySet(**set_at("base", START), currency="USD"),
+        ExchangeRateSet(**set_at("kwd", START), currency="KWD", base_currency="USD", rate="1000000000000"),
+        ExchangeRateSet(**set_at("eur", START), currency="EUR", base_currency="USD", rate="2"),
+        ExchangeRateSet(**set_at("gbp", START), currency="GBP", base_currency="USD", rate="9" * 32),
         *(
             OrderPlaced(
-                **common(n, START + n, who),  # type: ignore[arg-type]
+                **common(n, START + n, who),
                 order_id=f"o{n}",
                 amount_minor=amount,
                 currency=currency,
@@ -392,12 +393,12 @@ async def test_a_refund_is_taken_once_off_an_order_that_was_told_twice(history: 
     """From the first telling in its currency; another customer's order of the same id is another one."""
     told = {"order_id": "o1", "amount_minor": 100}
     archived = [
-        OrderPlaced(**common(1, START + 10), **told, currency="USD"),  # type: ignore[arg-type]
-        OrderPlaced(**common(2, START), **told, currency="USD"),  # type: ignore[arg-type]
-        OrderPlaced(**common(3, START - 10), **told, currency="EUR"),  # type: ignore[arg-type]
-        OrderPlaced(**common(4, START, "bob"), **told, currency="USD"),  # type: ignore[arg-type]
-        OrderRefunded(**common(5, START + 20), order_id="o1", amount_minor=30, currency="USD"),  # type: ignore[arg-type]
-        OrderRefunded(**common(6, START + 30), order_id="o1", amount_minor=5, currency="USD"),  # type: ignore[arg-type]
+        OrderPlaced(**common(1, START + 10), **told, currency="USD"),
+        OrderPlaced(**common(2, START), **told, currency="USD"),
+        OrderPlaced(**common(3, START - 10), **told, currency="EUR"),
+        OrderPlaced(**common(4, START, "bob"), **told, currency="USD"),
+        OrderRefunded(**common(5, START + 20), order_id="o1", amount_minor=30, currency="USD"),
+        OrderRefunded(**common(6, START + 30), order_id="o1", amount_minor=5, currency="USD"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     query = (
@@ -414,10 +415,10 @@ async def test_a_refund_is_taken_once_off_an_order_that_was_told_twice(history: 
 async def test_a_ticket_that_was_opened_again_is_open_until_it_is_resolved_again(history: History) -> None:
     """One row, from its first opening on, with what the latest says."""
     archived = [
-        TicketOpened(**common(1, START), ticket_id="t1", priority="low", agent_id="eve"),  # type: ignore[arg-type]
-        TicketResolved(**common(2, START + 10), ticket_id="t1", resolution="solved", agent_id="kim"),  # type: ignore[arg-type]
-        TicketOpened(**common(3, START + 20), ticket_id="t1", priority="high", agent_id="eve"),  # type: ignore[arg-type]
-        TicketResolved(**common(4, START + 30), ticket_id="t1", resolution="workaround"),  # type: ignore[arg-type]
+        TicketOpened(**common(1, START), ticket_id="t1", priority="low", agent_id="eve"),
+        TicketResolved(**common(2, START + 10), ticket_id="t1", resolution="solved", agent_id="kim"),
+        TicketOpened(**common(3, START + 20), ticket_id="t1", priority="high", agent_id="eve"),
+        TicketResolved(**common(4, START + 30), ticket_id="t1", resolution="workaround"),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     query = f"""
@@ -436,11 +437,11 @@ async def test_a_response_to_an_unknown_message_belongs_to_the_latest_before_it(
     """As one that names none."""
     sent, answer = {"campaign_id": "spring"}, {"campaign_id": "spring", "message_id": "elsewhere"}
     archived = [
-        CampaignSent(**common(1, START), **sent, message_id="m1"),  # type: ignore[arg-type]
-        CampaignSent(**common(2, START + 10), **sent, message_id="m2"),  # type: ignore[arg-type]
-        CampaignSent(**common(3, START, "bob"), **sent, message_id="elsewhere"),  # type: ignore[arg-type]
-        CampaignOpened(**common(4, START + 5), **answer),  # type: ignore[arg-type]
-        CampaignClicked(**common(5, START + 15), **answer),  # type: ignore[arg-type]
+        CampaignSent(**common(1, START), **sent, message_id="m1"),
+        CampaignSent(**common(2, START + 10), **sent, message_id="m2"),
+        CampaignSent(**common(3, START, "bob"), **sent, message_id="elsewhere"),
+        CampaignOpened(**common(4, START + 5), **answer),
+        CampaignClicked(**common(5, START + 15), **answer),
     ]
     archive(history, EVENTS, {0: records(*archived)})
     columns = "message_id, opened_at IS NOT NULL, clicked_at IS NOT NULL"
@@ -457,33 +458,33 @@ async def test_what_could_not_be_processed_counts_nowhere(history: History) -> N
             **order,
             amount_minor=100,
             lines=(OrderLine(sku="a", quantity=1, unit_price_minor=9),),
-        ),  # type: ignore[arg-type]
-        CustomerRegistered(**common(2, START), traits={"a": "1"}),  # type: ignore[arg-type]
-        CampaignPlanned(campaign_id="spring", name="Spring", starts_on=0, source="crm", **set_at(3, START)),  # type: ignore[arg-type]
-        CampaignSent(**common(4, START), campaign_id="spring"),  # type: ignore[arg-type]
-        TicketOpened(**common(5, START), ticket_id="t1"),  # type: ignore[arg-type]
-        OpportunityOpened(**common(6, START), opportunity_id="d1", stage="a"),  # type: ignore[arg-type]
+        ),
+        CustomerRegistered(**common(2, START), traits={"a": "1"}),
+        CampaignPlanned(campaign_id="spring", name="Spring", starts_on=0, source="crm", **set_at(3, START)),
+        CampaignSent(**common(4, START), campaign_id="spring"),
+        TicketOpened(**common(5, START), ticket_id="t1"),
+        OpportunityOpened(**common(6, START), opportunity_id="d1", stage="a"),
     ]
     later = [common(n, START + n) for n in range(10, 30)]
     bad: list[Event] = [
-        OrderRefunded(**later[0], **order, amount_minor=30),  # type: ignore[arg-type]
-        OrderCancelled(**later[1], order_id="o1"),  # type: ignore[arg-type]
-        TraitsUpdated(**later[2], traits={"a": "2"}),  # type: ignore[arg-type]
-        CustomerRegistered(**later[3], traits={"b": "2"}),  # type: ignore[arg-type]
-        OwnerAssigned(**later[4], owner_id="eve"),  # type: ignore[arg-type]
-        CampaignPlanned(campaign_id="fall", name="Fall", starts_on=0, source="crm", **set_at(15, START)),  # type: ignore[arg-type]
-        CampaignSent(**later[6], campaign_id="fall"),  # type: ignore[arg-type]
-        CampaignOpened(**later[7], campaign_id="spring"),  # type: ignore[arg-type]
-        CampaignClicked(**later[8], campaign_id="spring"),  # type: ignore[arg-type]
-        CouponRedeemed(**later[9], coupon="TEN", campaign_id="spring"),  # type: ignore[arg-type]
-        TicketOpened(**later[10], ticket_id="t2"),  # type: ignore[arg-type]
-        TicketResolved(**later[11], ticket_id="t1"),  # type: ignore[arg-type]
-        SurveyAnswered(**later[12], survey="s", question="q", kind="nps", score=9, scale_min=0, scale_max=10),  # type: ignore[arg-type]
-        ReviewPosted(**later[13], review_id="r1", rating=5),  # type: ignore[arg-type]
-        LeadCaptured(**later[14], lead_id="l1"),  # type: ignore[arg-type]
-        OpportunityStageChanged(**later[15], opportunity_id="d1", to_stage="b"),  # type: ignore[arg-type]
-        OpportunityClosed(**later[16], opportunity_id="d1", outcome="lost"),  # type: ignore[arg-type]
-        OpportunityOpened(**later[17], opportunity_id="d2", stage="a"),  # type: ignore[arg-type]
+        OrderRefunded(**later[0], **order, amount_minor=30),
+        OrderCancelled(**later[1], order_id="o1"),
+        TraitsUpdated(**later[2], traits={"a": "2"}),
+        CustomerRegistered(**later[3], traits={"b": "2"}),
+        OwnerAssigned(**later[4], owner_id="eve"),
+        CampaignPlanned(campaign_id="fall", name="Fall", starts_on=0, source="crm", **set_at(15, START)),
+        CampaignSent(**later[6], campaign_id="fall"),
+        CampaignOpened(**later[7], campaign_id="spring"),
+        CampaignClicked(**later[8], campaign_id="spring"),
+        CouponRedeemed(**later[9], coupon="TEN", campaign_id="spring"),
+        TicketOpened(**later[10], ticket_id="t2"),
+        TicketResolved(**later[11], ticket_id="t1"),
+        SurveyAnswered(**later[12], survey="s", question="q", kind="nps", score=9, scale_min=0, scale_max=10),
+        ReviewPosted(**later[13], review_id="r1", rating=5),
+        LeadCaptured(**later[14], lead_id="l1"),
+        OpportunityStageChanged(**later[15], opportunity_id="d1", to_stage="b"),
+        OpportunityClosed(**later[16], opportunity_id="d1", outcome="lost"),
+        OpportunityOpened(**later[17], opportunity_id="d2", stage="a"),
     ]
     views = [name for name in VIEWS if f"{name}_at" in VIEWS]
 
